@@ -1,0 +1,248 @@
+/** The real adapter: the ports on ennead-rt's native module. */
+import * as rt from 'ennead:rt';
+import type {
+  ByteStream,
+  Clock,
+  Devices,
+  DomainControl,
+  DomainInfo,
+  EventChannels,
+  Files,
+  ForeignMemory,
+  Grants,
+  HostInfo,
+  Log,
+  LoopDevices,
+  Network,
+  Processes,
+  SharedRegion,
+  Streams,
+} from '../ports.ts';
+import { shutdownReasons } from '../ports.ts';
+
+export const log: Log = (line) => rt.log(line);
+
+export const clock: Clock = {
+  nowMs: () => rt.monotonicMs(),
+  wallClockMs: () => rt.wallClockMs(),
+  after(delayMs, run) {
+    const id = rt.setTimer(delayMs, run);
+    return () => rt.clearTimer(id);
+  },
+};
+
+/** A region of ennead-rt as the port's object. */
+function sharedRegion(region: number): SharedRegion {
+  return {
+    size: rt.regionSize(region),
+    read: (offset, length) => rt.regionRead(region, offset, length),
+    write: (offset, bytes) => rt.regionWrite(region, offset, bytes),
+    load32: (offset) => rt.regionLoad32(region, offset),
+    store32: (offset, value) => rt.regionStore32(region, offset, value),
+    close: () => rt.regionClose(region),
+  };
+}
+
+export const grants: Grants = {
+  map: (domid, refs, writable) => sharedRegion(rt.grantMap(domid, refs, writable)),
+  share(domid, pages, writable) {
+    const { region, refs } = rt.grantShare(domid, pages, writable);
+    return { region: sharedRegion(region), refs };
+  },
+};
+
+export const foreignMemory: ForeignMemory = {
+  map: (domid, gfns, writable) => sharedRegion(rt.foreignMap(domid, gfns, writable)),
+};
+
+const eventHandlers = new Map<number, () => void>();
+
+export const eventChannels: EventChannels = {
+  allocUnbound: (remote) => rt.evtchnAllocUnbound(remote),
+  bindInterdomain: (remote, remotePort) => rt.evtchnBindInterdomain(remote, remotePort),
+  bindVirq: (virq) => rt.evtchnBindVirq(virq),
+  unbind(port) {
+    eventHandlers.delete(port);
+    rt.evtchnUnbind(port);
+  },
+  notify: (port) => rt.evtchnNotify(port),
+  onEvent(port, handler) {
+    if (eventHandlers.size === 0) rt.onEvent((fired) => eventHandlers.get(fired)?.());
+    eventHandlers.set(port, handler);
+  },
+  wait: (port, timeoutMs) => rt.evtchnWait(port, timeoutMs),
+};
+
+function domainInfo(info: rt.DomainInfo): DomainInfo {
+  return {
+    domid: info.domid,
+    ssid: info.ssid,
+    ...info.state,
+    shutdown: info.shutdownReason === null ? null : (shutdownReasons[info.shutdownReason] ?? 'crash'),
+    memoryKib: info.memoryKib,
+    maxMemoryKib: info.maxMemoryKib,
+    vcpus: info.vcpus,
+    cpuTimeNs: info.cpuTimeNs,
+  };
+}
+
+/** One page of `list()`; the hypercall fills at most so many. */
+const DOMAINS_PER_CALL_MAX = 1024;
+
+/** What every PV domain gets: Linux's front ends need no more. */
+const GRANT_FRAMES = 32;
+const MAPTRACK_FRAMES = 1024;
+const EVENT_PORTS = 1023;
+/** Xen's bookkeeping beside the guest's own pages (as xl adds it). */
+const MEMORY_SLACK_KIB = 1024;
+
+export const domainControl: DomainControl = {
+  list() {
+    const all: DomainInfo[] = [];
+    for (;;) {
+      const last = all.at(-1);
+      const batch = rt.domainList(last ? last.domid + 1 : 0, DOMAINS_PER_CALL_MAX);
+      all.push(...batch.map(domainInfo));
+      if (batch.length < DOMAINS_PER_CALL_MAX) return all;
+    }
+  },
+  info(domid) {
+    const found = rt.domainList(domid, 1)[0];
+    return found?.domid === domid ? domainInfo(found) : null;
+  },
+  create: (spec) =>
+    rt.domainCreate({
+      domid: spec.domid,
+      ssid: rt.flaskContextToSid(spec.context),
+      uuid: spec.uuid,
+      vcpus: spec.vcpus,
+      maxMemoryKib: spec.memoryMib * 1024 + MEMORY_SLACK_KIB,
+      iommu: spec.iommu,
+      grantFrames: GRANT_FRAMES,
+      maptrackFrames: MAPTRACK_FRAMES,
+      eventPorts: EVENT_PORTS,
+    }),
+  build: (build) =>
+    rt.domainBuildPv({
+      domid: build.domid,
+      memoryMib: build.memoryMib,
+      kernel: build.kernelPath,
+      ramdisks: build.ramdiskPaths,
+      cmdline: build.cmdline,
+      ...(build.store.pageParameter === undefined ? {} : { storePageParameter: build.store.pageParameter }),
+      storeDomid: build.store.domid,
+      storePort: build.store.port,
+      consoleDomid: build.console.domid,
+      consolePort: build.console.port,
+      hardwareDomain: build.hardwareDomain,
+    }),
+  destroy: (domid) => rt.domainDestroy(domid),
+  pause: (domid) => rt.domainPause(domid),
+  unpause: (domid) => rt.domainUnpause(domid),
+  shutdown: (domid, reason) => rt.domainShutdown(domid, shutdownReasons.indexOf(reason)),
+  allocEventChannel: (domid, remote) => rt.domainAllocEvtchn(domid, remote),
+  setVirqHandler: (domid, virq) => rt.domainSetVirqHandler(domid, virq),
+  relabel: (domid, context) => rt.flaskRelabel(domid, rt.flaskContextToSid(context)),
+  contextOf(domid) {
+    const found = rt.domainList(domid, 1)[0];
+    return found?.domid === domid ? rt.flaskSidToContext(found.ssid) : null;
+  },
+};
+
+export const devices: Devices = {
+  assign: (domid, sbdf) => rt.pciAssign(domid, sbdf),
+  deassign: (domid, sbdf) => rt.pciDeassign(domid, sbdf),
+  allowMemory: (domid, firstMfn, count, allow) => rt.iomemPermission(domid, firstMfn, count, allow),
+  allowPorts: (domid, first, count, allow) => rt.ioportPermission(domid, first, count, allow),
+  allowGsi(domid, gsi) {
+    const pirq = rt.mapGsi(domid, gsi);
+    rt.irqPermission(domid, pirq, true);
+    return pirq;
+  },
+};
+
+export const hostInfo: HostInfo = {
+  physical: () => rt.physInfo(),
+  version: () => rt.xenVersion(),
+  messages: () => rt.xenMessages(),
+  enforcing: () => rt.flaskEnforcing(),
+};
+
+const BYTES_PER_BLOCK = 512;
+
+export const files: Files = {
+  read: (path, maxBytes) => rt.readFile(path, maxBytes),
+  write: (path, bytes, mode) => rt.writeFile(path, bytes, mode),
+  stat(path) {
+    const stat = rt.stat(path);
+    return stat && { ...stat, allocated: stat.blocks * BYTES_PER_BLOCK };
+  },
+  list: (path) => rt.readdir(path),
+  readlink: (path) => rt.readlink(path),
+  makeDirectory: (path, mode) => rt.mkdir(path, mode),
+  remove: (path) => rt.unlink(path),
+  removeDirectory: (path) => rt.rmdir(path),
+  rename: (from, to) => rt.rename(from, to),
+  allocate(path, size) {
+    const fd = rt.open(path, 'rw', 0o600);
+    try {
+      rt.ftruncate(fd, size);
+      rt.fsync(fd);
+    } finally {
+      rt.close(fd);
+    }
+  },
+  space: (path) => rt.statfs(path),
+  mount: (source, target, type, options = {}) => rt.mount(source, target, type, options),
+  unmount: (target) => rt.umount(target),
+  sync: () => rt.sync(),
+};
+
+/** A descriptor as the port's stream. */
+export function streamOf(fd: number): ByteStream {
+  return {
+    read: (maxBytes) => rt.read(fd, maxBytes),
+    write: (bytes) => rt.write(fd, bytes),
+    onReadable: (handler) => rt.onReadable(fd, handler),
+    onWritable: (handler) => rt.onWritable(fd, handler),
+    close: () => rt.close(fd),
+  };
+}
+
+const LISTEN_BACKLOG = 16;
+
+export const streams: Streams = {
+  open: (path, mode) => streamOf(rt.open(path, mode)),
+  listen(path, accept) {
+    const fd = rt.unixListen(path, LISTEN_BACKLOG);
+    rt.onReadable(fd, () => {
+      for (let peer = rt.unixAccept(fd); peer !== null; peer = rt.unixAccept(fd)) accept(streamOf(peer));
+    });
+    return () => rt.close(fd);
+  },
+  connect: (path) => streamOf(rt.unixConnect(path)),
+};
+
+export const processes: Processes = {
+  run: (argv, env) =>
+    new Promise((resolve) => {
+      const { pid, pidfd } = rt.spawn({ argv, ...(env && { env }), stdout: 1, stderr: 2 });
+      rt.onReadable(pidfd, () => {
+        const ended = rt.reap(pid);
+        if (ended === null) return;
+        rt.close(pidfd);
+        resolve(ended);
+      });
+    }),
+};
+
+export const network: Network = {
+  createBridge: (name) => rt.bridgeCreate(name),
+  addToBridge: (bridge, name) => rt.bridgeAddInterface(bridge, name),
+  up: (name) => rt.interfaceUp(name, true),
+};
+
+export const loopDevices: LoopDevices = {
+  attach: (path, readOnly) => rt.loopAttach(path, { readOnly, directIo: true }),
+  detach: (path) => rt.loopDetach(path),
+};
