@@ -1,0 +1,44 @@
+/** The domains that the policy knows, and the names of their types. */
+import { domainTypes } from '../contracts/flask-contexts.ts';
+import type { ChannelRight, DomainName, Manifest } from '../kit/manifest.ts';
+
+export interface Domain {
+  readonly name: DomainName;
+  /** null: guests and the retired PCIBack are no services. */
+  readonly manifest: Manifest | null;
+  readonly channels: readonly ChannelRight[];
+  /** False for types that may do nothing at all: planned services and the retired PCIBack. */
+  readonly lives: boolean;
+}
+
+const guestChannels: readonly ChannelRight[] = [
+  { peer: 'xenstore-logic', why: 'XenStore client' },
+  { peer: 'toolstack', why: 'its console' },
+  { peer: 'blkback', why: 'its disks' },
+  { peer: 'netback', why: 'its network links' },
+];
+
+export function domainsOf(manifests: readonly Manifest[]): Domain[] {
+  return [
+    ...manifests.map((manifest) => ({
+      name: manifest.name,
+      manifest,
+      channels: manifest.channels,
+      lives: manifest.status === 'built',
+    })),
+    { name: 'pciback-retired', manifest: null, channels: [], lives: false },
+    { name: 'guest', manifest: null, channels: guestChannels, lives: true },
+  ];
+}
+
+export const typeOf = (name: DomainName): string => domainTypes[name];
+/**
+ * What a domain's operations on itself are checked against. A type of its own, so that a right over oneself is no right over
+ * another domain of the same type: guests, and driver VMs, share theirs.
+ */
+export const selfTypeOf = (name: DomainName): string => typeOf(name).replace(/_t$/, '_self_t');
+/** The label of event channels that the domain opens. */
+export const channelTypeOf = (name: DomainName): string => typeOf(name).replace(/_t$/, '_channel_t');
+
+/** Types of the initial SIDs that are not domains. Xen's own name for each SID is in flask-contexts' terms `<sid>_t` but for dom0. */
+export const deviceTypes = ['device_t', 'irq_t', 'iomem_t', 'ioport_t'] as const;

@@ -1,0 +1,31 @@
+import { defineManifest } from '../../kit/manifest.ts';
+
+export const manifest = defineManifest({
+  name: 'blkback',
+  number: 7,
+  job: 'drives one storage controller and serves volumes as disks',
+  status: 'built',
+  kernel: 'driver',
+  memoryMib: 56,
+  lifetime: 'long',
+  reset: { depth: 'process', when: 'on a fault' },
+  cmdline: [],
+  files: [{ package: 'e2fsprogs', path: '/sbin/mke2fs', why: 'makes the file system of an empty disk' }],
+  hypercalls: [],
+  grants: [
+    { from: 'guest', use: 'map', why: 'rings and data pages of the guests whose disks it serves' },
+    { from: 'toolstack', use: 'map', why: 'ring and data pages of the volume that Toolstack imports or exports' },
+  ],
+  channels: [
+    { peer: 'xenstore-logic', why: 'XenStore client' },
+    { peer: 'pciback', why: 'asks for configuration space of its controller' },
+    { peer: 'guest', why: 'disk requests' },
+    { peer: 'toolstack', why: 'disk requests while a volume is imported or exported' },
+  ],
+  xenstore: [
+    { path: '~/backend/vbd', access: 'write', why: 'advertises features and state of the disks it serves' },
+    { path: '~/ennead', access: 'write', why: 'its state, and answers to requests for volumes' },
+    { path: '/local/domain/<front end>/device/vbd', access: 'read', why: 'ring reference and event channel of its clients' },
+  ],
+  devices: [{ class: 'storage-controller', why: 'drives one controller' }],
+});

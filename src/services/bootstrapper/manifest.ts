@@ -1,0 +1,33 @@
+import { defineManifest, pvBuildRights } from '../../kit/manifest.ts';
+
+export const manifest = defineManifest({
+  name: 'bootstrapper',
+  number: 2,
+  job: 'first VM (domain 0): builds XenStore, Builder and PCIBack, then hands over',
+  status: 'built',
+  kernel: 'pci',
+  memoryMib: 192,
+  lifetime: 'boot only',
+  reset: { depth: 'destroyed', when: 'Builder destroys it when the hand-over is complete' },
+  cmdline: [
+    { option: 'pci=off', why: 'a domain 0 that has enumerated PCI cannot be destroyed' },
+    { option: 'acpi=off', why: 'ACPI belongs to PCIBack' },
+  ],
+  files: [],
+  hypercalls: [
+    {
+      on: ['xenstore-state', 'xenstore-logic', 'builder', 'pciback'],
+      may: pvBuildRights,
+      why: 'builds the four VMs that build the rest',
+    },
+    { on: 'pciback', may: { domain2: 'create_hardware_domain' }, why: 'makes PCIBack the hardware domain' },
+    { on: 'xenstore-logic', may: { domain: 'set_virq_handler' }, why: 'sends the news of dead domains to XenStore' },
+    { on: 'security', may: { security: 'check_context' }, why: 'turns the labels of the VMs it builds into SIDs' },
+    { on: 'xen', may: { mmu: 'memorymap' }, why: 'the kernel of an initial domain reads the machine memory map' },
+    { on: 'xen', may: { xen: 'physinfo' }, why: 'waits until Xen has the memory for the VMs it builds' },
+  ],
+  grants: [],
+  channels: [{ peer: 'builder', why: 'tells Builder that everything is built' }],
+  xenstore: [],
+  devices: [],
+});

@@ -1,0 +1,46 @@
+import { defineManifest, pvBuildRights } from '../../kit/manifest.ts';
+
+export const manifest = defineManifest({
+  name: 'builder',
+  number: 6,
+  job: 'the only VM that creates VMs after boot; keeps the trust list',
+  status: 'built',
+  kernel: 'core',
+  memoryMib: 96,
+  lifetime: 'long',
+  reset: { depth: 'process', when: 'on a fault; the trust list is in its recovery box' },
+  cmdline: [{ option: 'xen_privcmd.unrestricted=1', why: 'builds VMs: hypercalls and foreign mappings' }],
+  files: [],
+  hypercalls: [
+    { on: ['toolstack', 'blkback', 'netback', 'guest'], may: pvBuildRights, why: 'builds the VMs on its trust list' },
+    {
+      on: ['toolstack', 'blkback', 'netback', 'guest'],
+      may: { domain: 'pause destroy shutdown' },
+      why: 'ends, holds and resumes what it built',
+    },
+    { on: 'bootstrapper', may: { domain: 'destroy' }, why: 'removes domain 0 when its job is done' },
+    { on: 'anyone', may: { domain: 'getdomaininfo' }, why: 'lists VMs and notices that one has ended' },
+    {
+      on: ['pciback', 'pciback-retired'],
+      may: { domain: 'pause unpause', domain2: 'relabelfrom relabelto' },
+      why: 'strips PCIBack of its rights while no device is being set up, and wakes it for the next',
+    },
+    { on: 'security', may: { security: 'check_context' }, why: 'turns the labels of the VMs it builds into SIDs' },
+    { on: 'xen', may: { xen: 'physinfo' }, why: 'refuses a VM for which there is no memory' },
+  ],
+  grants: [
+    { from: 'toolstack', use: 'map', why: "the ring of Toolstack's requests" },
+    { from: 'pciback', use: 'map', why: "the ring of PCIBack's reports" },
+  ],
+  channels: [
+    { peer: 'bootstrapper', why: 'is told that everything is built' },
+    { peer: 'xenstore-logic', why: 'XenStore client; introduces the VMs it builds' },
+    { peer: 'toolstack', why: 'takes requests for guests' },
+    { peer: 'pciback', why: 'learns of controllers and says whom to hand them to' },
+  ],
+  xenstore: [
+    { path: '/local/domain/<VM>', access: 'write', why: 'makes the home of every VM it builds' },
+    { path: '~', access: 'write', why: 'its state and the links it serves' },
+  ],
+  devices: [],
+});

@@ -1,0 +1,31 @@
+import { defineManifest } from '../../kit/manifest.ts';
+
+export const manifest = defineManifest({
+  name: 'netback',
+  number: 8,
+  job: 'drives one network controller and bridges guests to it',
+  status: 'built',
+  kernel: 'driver',
+  memoryMib: 48,
+  lifetime: 'long',
+  reset: { depth: 'process', when: 'on a fault' },
+  cmdline: [],
+  files: [],
+  hypercalls: [],
+  grants: [
+    { from: 'guest', use: 'map and copy', why: 'rings and packet pages of the guests whose links it serves' },
+    { from: 'toolstack', use: 'map and copy', why: "ring and packet pages of Toolstack's own link" },
+  ],
+  channels: [
+    { peer: 'xenstore-logic', why: 'XenStore client' },
+    { peer: 'pciback', why: 'asks for configuration space of its controller' },
+    { peer: 'guest', why: 'ring notifications' },
+    { peer: 'toolstack', why: 'ring notifications' },
+  ],
+  xenstore: [
+    { path: '~/backend/vif', access: 'write', why: 'advertises features and state of the links it serves' },
+    { path: '~/ennead', access: 'write', why: 'its state' },
+    { path: '/local/domain/<front end>/device/vif', access: 'read', why: 'ring references and event channels of its clients' },
+  ],
+  devices: [{ class: 'network-controller', why: 'drives one controller' }],
+});
