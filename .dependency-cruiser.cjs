@@ -1,0 +1,56 @@
+/**
+ * The architecture, as rules. Data and imports flow one way:
+ *   wire → (nothing) · contracts, xen → wire · kit → those · services → kit and below, never each other ·
+ *   policy, image → manifests only · host → image · cli → contracts, host, image.
+ */
+const SERVICE = '^src/services/([^/]+)/';
+
+/** `from` may import only `to` (and its own folder). */
+const only = (name, from, to, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from, pathNot: '\\.test\\.ts$' },
+  to: { pathNot: [from, ...to], dependencyTypesNot: ['type-only'] },
+});
+
+const PURE = ['^src/wire/', '^src/contracts/', '^src/xen/(ports|xenstore-port)\\.ts$'];
+
+module.exports = {
+  forbidden: [
+    only('wire', '^src/wire/', [], 'codecs know no clock, no I/O, no other part'),
+    only('contracts', '^src/contracts/', ['^src/wire/', 'node_modules/zod'], 'a conversation is data and schemas'),
+    only('xen', '^src/xen/', [...PURE, '^runtime/', '^ennead:rt$', '^src/kit/'], 'adapters know ports, nothing above'),
+    only('kit', '^src/kit/', [...PURE, '^src/xen/real/', '^ennead:rt$', 'node_modules/zod'], 'what every service shares'),
+    only('services', '^src/services/', [...PURE, '^src/xen/real/', '^src/kit/', '^ennead:rt$', 'node_modules/zod'], 'a service stands on kit and below'),
+    {
+      name: 'services-are-strangers',
+      comment: 'a service never imports another one: they talk through contracts',
+      severity: 'error',
+      from: { path: SERVICE },
+      to: { path: '^src/services/', pathNot: '^src/services/$1/' },
+    },
+    {
+      name: 'no-node-in-services',
+      comment: 'service code runs on ennead-rt',
+      severity: 'error',
+      from: { path: '^src/(wire|contracts|kit|services|xen/real)/', pathNot: '\\.test\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'manifests-only',
+      comment: 'policy and images are made from manifests, not from service code',
+      severity: 'error',
+      from: { path: '^src/(policy|image)/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(services|kit)/', pathNot: ['/manifest\\.ts$'] },
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['\\.d\\.ts$', '\\.test\\.ts$', 'config\\.ts$', '/main\\.ts$'] }, to: {} },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.js'] },
+  },
+};

@@ -1,0 +1,42 @@
+/**
+ * The folder of one virtual host: its disk, keys, serial log and QEMU's control socket.
+ * `ENNEAD_HOST_DIR` overrides the place; nothing in it is needed to build images.
+ */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export interface HostDirectory {
+  readonly path: string;
+  readonly disk: string;
+  readonly hostConfig: string;
+  readonly bootstrapperInitrd: string;
+  readonly serialLog: string;
+  readonly qemuLog: string;
+  readonly qemuPid: string;
+  readonly monitor: string;
+  readonly state: string;
+  /** The operator's key, and what is known of the host's. */
+  readonly identity: string;
+  readonly knownHosts: string;
+  readonly sshHostKey: string;
+}
+
+export function hostDirectory(name = 'default'): HostDirectory {
+  const data = process.env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share');
+  const path = process.env.ENNEAD_HOST_DIR ?? join(data, 'ennead', 'hosts', name);
+  const at = (file: string) => join(path, file);
+  return {
+    path,
+    disk: at('disk.raw'),
+    hostConfig: at('host-config.cpio'),
+    bootstrapperInitrd: at('bootstrapper.cpio'),
+    serialLog: at('serial.log'),
+    qemuLog: at('qemu.log'),
+    qemuPid: at('qemu.pid'),
+    monitor: at('monitor.sock'),
+    state: at('state.json'),
+    identity: at('id_ed25519'),
+    knownHosts: at('known_hosts'),
+    sshHostKey: at('ssh_host_key'),
+  };
+}

@@ -1,0 +1,90 @@
+/** The virtual host as a QEMU command line: a PC with an IOMMU, one storage and one network controller, and Xen as its kernel. */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import type { HostDirectory } from './host-directory.ts';
+
+export interface MachineImages {
+  readonly xen: string;
+  /** Domain 0's kernel: Bootstrapper. */
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly policy?: string;
+}
+
+export interface MachineOptions {
+  readonly memoryMib: number;
+  readonly cpus: number;
+  /** Loopback port that leads to Toolstack's SSH server. */
+  readonly sshPort: number;
+  readonly iommu: boolean;
+  /** Added to Xen's and to domain 0's command line. */
+  readonly xenArguments?: readonly string[];
+  readonly kernelArguments?: readonly string[];
+}
+
+/** Toolstack's address on the virtual host's network; QEMU's user network is 10.0.2.0/24. */
+export const TOOLSTACK_ADDRESS = '10.0.2.10';
+
+/** True where the processor really offers VT-x or AMD-V: a para-virtualised /dev/kvm without them kills Xen. */
+export function hardwareVirtualisation(): boolean {
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+  } catch {
+    return false;
+  }
+  return /^flags\s*:.*\b(vmx|svm)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+}
+
+const XEN_ARGUMENTS = [
+  'console=com1',
+  'com1=115200,8n1',
+  'loglvl=warning',
+  'guest_loglvl=warning',
+  'flask=enforcing',
+  'hardware_dom=1',
+  'dom0_max_vcpus=1',
+  'iommu=no-sharept',
+  'dom0-iommu=strict',
+  // The serial line is the services' log; nobody types on it.
+  'conswitch=x',
+];
+
+const BOOTSTRAPPER_ARGUMENTS = ['console=hvc0', 'quiet', 'pci=off', 'acpi=off', 'swiotlb=noforce'];
+
+/** Domain 0's memory: the images of the VMs that it builds, and its own program. It is free again after the boot. */
+export const BOOTSTRAPPER_MEMORY_MIB = 256;
+
+function processor(kvm: boolean): string[] {
+  if (kvm) return ['-accel', 'kvm', '-cpu', 'host'];
+  // XSAVE, SMAP and SMEP: QEMU's emulation of them breaks PV guests. See docs/virtual-host.md.
+  return ['-accel', 'tcg,thread=multi', '-cpu', 'max,smap=off,smep=off,pku=off,la57=off,xsave=off'];
+}
+
+export function qemuArguments(directory: HostDirectory, images: MachineImages, options: MachineOptions): string[] {
+  const kvm = hardwareVirtualisation();
+  const xen = [
+    ...XEN_ARGUMENTS,
+    `dom0_mem=${BOOTSTRAPPER_MEMORY_MIB}M,max:${BOOTSTRAPPER_MEMORY_MIB}M`,
+    ...(options.xenArguments ?? []),
+  ];
+  const kernel = [...BOOTSTRAPPER_ARGUMENTS, ...(options.kernelArguments ?? [])];
+  const modules = [`${images.kernel} ${kernel.join(' ')}`, images.initrd, ...(images.policy ? [images.policy] : [])];
+  const machine = kvm && options.iommu ? 'q35,kernel-irqchip=split' : 'q35';
+  return [
+    ...processor(kvm),
+    ...['-machine', machine, '-m', String(options.memoryMib), '-smp', String(options.cpus)],
+    ...['-nodefaults', '-display', 'none', '-vga', 'none', '-no-reboot'],
+    ...['-chardev', `file,id=serial,path=${directory.serialLog}`, '-serial', 'chardev:serial'],
+    ...[
+      '-chardev',
+      `socket,id=monitor,path=${directory.monitor},server=on,wait=off`,
+      '-mon',
+      'chardev=monitor,mode=control',
+    ],
+    ...['-kernel', images.xen, '-append', xen.join(' '), '-initrd', modules.join(',')],
+    ...(options.iommu ? ['-device', 'intel-iommu,intremap=on,eim=off'] : []),
+    ...['-drive', `file=${directory.disk},if=none,id=disk,format=raw,cache=writeback,discard=unmap`],
+    ...['-device', 'ich9-ahci,id=storage,addr=03.0', '-device', 'ide-hd,drive=disk,bus=storage.0'],
+    ...['-netdev', `user,id=net,hostfwd=tcp:127.0.0.1:${options.sshPort}-${TOOLSTACK_ADDRESS}:22`],
+    ...['-device', 'e1000e,netdev=net,addr=04.0,romfile='],
+  ];
+}
