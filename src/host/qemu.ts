@@ -68,7 +68,7 @@ export function qemuArguments(directory: HostDirectory, images: MachineImages, o
   ];
   const kernel = [...BOOTSTRAPPER_ARGUMENTS, ...(options.kernelArguments ?? [])];
   const modules = [`${images.kernel} ${kernel.join(' ')}`, images.initrd, ...(images.policy ? [images.policy] : [])];
-  const machine = kvm && options.iommu ? 'q35,kernel-irqchip=split' : 'q35';
+  const machine = kvm && options.iommu ? 'q35,sata=off,kernel-irqchip=split' : 'q35,sata=off';
   return [
     ...processor(kvm),
     ...['-machine', machine, '-m', String(options.memoryMib), '-smp', String(options.cpus)],
