@@ -41,7 +41,7 @@ export interface GrantRight {
 
 /** Both ends must name each other (or `anyone`); a channel that only one side wants does not exist. */
 export interface ChannelRight {
-  readonly peer: DomainName | 'anyone';
+  readonly peer: DomainName | 'anyone' | 'self';
   readonly why: string;
 }
 

@@ -1,7 +1,7 @@
 /** What every PV domain may do to itself and ask of Xen, because no PV kernel runs without it. */
 import type { DomainName } from '../kit/manifest.ts';
 import { selfTypeOf, typeOf } from './domains.ts';
-import { type Grounds, rule } from './rules.ts';
+import { type Grounds, rule } from './grounds.ts';
 
 export const baseline = [
   {
@@ -19,11 +19,9 @@ export const baseline = [
 ] as const;
 
 /** Service VMs alone: a guest could flood the host's serial line. */
-export const serviceBaseline = [
-  { on: 'xen', may: { xen: 'writeconsole' }, why: 'logs to the serial line' },
-] as const;
+export const serviceBaseline = [{ on: 'xen', may: { xen: 'writeconsole' }, why: 'logs to the serial line' }] as const;
 
-export function baselineRules(living: readonly DomainName[]): Grounds[] {
+export function baselineGrounds(living: readonly DomainName[]): Grounds[] {
   return living.flatMap((name) =>
     [...baseline, ...(name === 'guest' ? [] : serviceBaseline)].map(({ on, may, why }) => ({
       by: name,

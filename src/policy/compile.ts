@@ -1,6 +1,6 @@
 /** checkpolicy, Debian's compiler for FLASK policies: text → what Xen loads, and back to rules for inspection. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,10 +11,15 @@ export class PolicyError extends Error {}
 
 function checkpolicy(args: readonly string[]): string {
   try {
-    return execFileSync('checkpolicy', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 16 << 20 });
+    return execFileSync('checkpolicy', args, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      maxBuffer: 16 << 20,
+    });
   } catch (cause) {
     const { code, stderr } = cause as { code?: string; stderr?: string };
-    const what = code === 'ENOENT' ? 'checkpolicy is not installed (Debian package checkpolicy)' : `checkpolicy: ${stderr}`;
+    const what =
+      code === 'ENOENT' ? 'checkpolicy is not installed (Debian package checkpolicy)' : `checkpolicy: ${stderr}`;
     throw new PolicyError(what, { cause });
   }
 }
@@ -38,4 +43,10 @@ export function compilePolicy(text: string, outFile: string): void {
 }
 
 /** The rules that a compiled policy really holds, as text. */
-export const decompilePolicy = (binaryFile: string): string => checkpolicy(['-b', '-F', '-t', 'xen', '-o', '-', binaryFile]);
+export function decompilePolicy(binaryFile: string): string {
+  return inScratch((directory) => {
+    const source = join(directory, 'policy.conf');
+    checkpolicy(['-b', '-F', '-t', 'xen', '-o', source, binaryFile]);
+    return readFileSync(source, 'utf8');
+  });
+}

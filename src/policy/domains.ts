@@ -40,5 +40,5 @@ export const selfTypeOf = (name: DomainName): string => typeOf(name).replace(/_t
 /** The label of event channels that the domain opens. */
 export const channelTypeOf = (name: DomainName): string => typeOf(name).replace(/_t$/, '_channel_t');
 
-/** Types of the initial SIDs that are not domains. Xen's own name for each SID is in flask-contexts' terms `<sid>_t` but for dom0. */
+/** Devices that no policy labels one by one: every PCI device, interrupt, I/O memory range and I/O port. */
 export const deviceTypes = ['device_t', 'irq_t', 'iomem_t', 'ioport_t'] as const;

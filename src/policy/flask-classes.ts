@@ -36,7 +36,8 @@ function names(text: string, keyword: string, file: string): string[] {
   const found: string[] = [];
   for (let at = 0; at < words.length; at += 2) {
     const name = words[at + 1];
-    if (words[at] !== keyword || name === undefined) throw new Error(`${file}: expected "${keyword} <name>" at ${words[at]}`);
+    if (words[at] !== keyword || name === undefined)
+      throw new Error(`${file}: expected "${keyword} <name>" at ${words[at]}`);
     found.push(name);
   }
   return found;

@@ -1,9 +1,12 @@
 /** Manifests + the hypervisor's classes → the text of a monolithic FLASK policy, as checkpolicy takes it. */
 import { contextOf } from '../contracts/flask-contexts.ts';
 import type { Manifest } from '../kit/manifest.ts';
+import { complaints } from './check-manifests.ts';
 import { channelTypeOf, type Domain, deviceTypes, domainsOf, selfTypeOf, typeOf } from './domains.ts';
 import { type ClassFiles, type FlaskClasses, parseClassFiles } from './flask-classes.ts';
-import { type Grounds, groundsOf, type Rule } from './rules.ts';
+import type { Grounds, Rule } from './grounds.ts';
+import { groundsOf } from './rules.ts';
+import { silenced } from './silenced.ts';
 
 /**
  * Initial SIDs → types. A domain that nobody labelled (Xen's defaults domU and domDM are for hypervisors without a policy of their
@@ -29,6 +32,8 @@ const initialTypes: Readonly<Record<string, string>> = {
 const xenTypes = ['xenboot_t', 'xen_t', 'domio_t', 'domxen_t', 'unlabeled_t', 'security_t'];
 
 export function generatePolicy(manifests: readonly Manifest[], classFiles: ClassFiles): string {
+  const found = complaints(manifests);
+  if (found.length > 0) throw new Error(`manifests:\n${found.join('\n')}`);
   const classes = parseClassFiles(classFiles);
   const domains = domainsOf(manifests);
   const grounds = groundsOf(manifests);
@@ -42,14 +47,17 @@ export function generatePolicy(manifests: readonly Manifest[], classFiles: Class
     silenceSection(domains),
     roleSection(domains),
     sidSection(classes),
-  ].join('\n\n').concat('\n');
+  ]
+    .join('\n\n')
+    .concat('\n');
 }
 
 function checkNames(classes: FlaskClasses, by: string, rule: Rule): void {
   const known = classes.permissions.get(rule.class);
   if (!known) throw new Error(`manifest of ${by}: the hypervisor has no class ${rule.class}`);
   for (const permission of rule.permissions)
-    if (!known.includes(permission)) throw new Error(`manifest of ${by}: class ${rule.class} has no permission ${permission}`);
+    if (!known.includes(permission))
+      throw new Error(`manifest of ${by}: class ${rule.class} has no permission ${permission}`);
 }
 
 function classSection({ permissions, initialSids }: FlaskClasses): string {
@@ -76,23 +84,27 @@ function transitionSection(domains: readonly Domain[]): string {
 }
 
 function groundsText({ by, why, rules }: Grounds): string {
-  const allows = rules.map((rule) => `allow ${rule.source} ${rule.target}:${rule.class} { ${rule.permissions.join(' ')} };`);
+  const allows = rules.map(
+    (rule) => `allow ${rule.source} ${rule.target}:${rule.class} { ${rule.permissions.join(' ')} };`,
+  );
   return [`# ${by}: ${why}`, ...new Set(allows)].join('\n');
 }
 
-/** Refusals that are normal and would only fill the log. */
 function silenceSection(domains: readonly Domain[]): string {
-  const living = domains.filter((domain) => domain.lives).map(({ name }) => typeOf(name)).join(' ');
-  return [
-    '# Linux asks for these through sysfs and early console output, and does without them',
-    `dontaudit { ${living} } xen_t:version { xen_commandline xen_build_id };`,
-    `dontaudit ${typeOf('guest')} xen_t:xen writeconsole;`,
-  ].join('\n');
+  const everyone = domains.filter((domain) => domain.lives).map(({ name }) => name);
+  return silenced
+    .map(({ who, on, class: className, permissions, why }) => {
+      const types = (who === 'everyone' ? everyone : who).map(typeOf).join(' ');
+      return `# not reported: ${why}\ndontaudit { ${types} } ${on}:${className} { ${permissions} };`;
+    })
+    .join('\n');
 }
 
 function roleSection(domains: readonly Domain[]): string {
   const subjects = [...xenTypes, ...domains.flatMap(({ name }) => [typeOf(name), selfTypeOf(name)])];
-  return ['role system_r;', `role system_r types { ${subjects.join(' ')} };`, 'user system_u roles { system_r };'].join('\n');
+  return ['role system_r;', `role system_r types { ${subjects.join(' ')} };`, 'user system_u roles { system_r };'].join(
+    '\n',
+  );
 }
 
 function sidSection({ initialSids }: FlaskClasses): string {

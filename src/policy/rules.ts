@@ -1,35 +1,15 @@
 /** Manifests → allow rules. Each relation (a channel, a mapped grant, a hypercall right) is written once, here. */
 import type { DomainName, HypercallRight, Manifest, Target } from '../kit/manifest.ts';
-import { baselineRules } from './baseline.ts';
+import { baselineGrounds } from './baseline.ts';
 import { channelTypeOf, type Domain, deviceTypes, domainsOf, selfTypeOf, typeOf } from './domains.ts';
-
-export interface Rule {
-  readonly source: string;
-  readonly target: string;
-  readonly class: string;
-  readonly permissions: readonly string[];
-}
-
-/** Rules that exist for one reason, stated by one entry of one manifest. */
-export interface Grounds {
-  readonly by: DomainName;
-  readonly why: string;
-  readonly rules: readonly Rule[];
-}
-
-export const rule = (source: string, target: string, className: string, permissions: string): Rule => ({
-  source,
-  target,
-  class: className,
-  permissions: permissions.split(/\s+/).filter(Boolean),
-});
+import { type Grounds, type Rule, rule, words } from './grounds.ts';
 
 /** Checked when either end opens or binds: the opener's channel label must be allowed to end in the other domain. */
-const channelEnd = (from: DomainName, to: DomainName): Rule[] => [
+const channelEnd = (from: DomainName, toType: string): Rule[] => [
   rule(typeOf(from), channelTypeOf(from), 'event', 'create send status'),
-  rule(channelTypeOf(from), typeOf(to), 'event', 'bind'),
+  rule(channelTypeOf(from), toType, 'event', 'bind'),
 ];
-const channel = (a: DomainName, b: DomainName): Rule[] => [...channelEnd(a, b), ...channelEnd(b, a)];
+const channel = (a: DomainName, b: DomainName): Rule[] => [...channelEnd(a, typeOf(b)), ...channelEnd(b, typeOf(a))];
 
 const mapsGrants = (mapper: DomainName, owner: DomainName): Rule[] => [
   rule(typeOf(mapper), typeOf(owner), 'grant', 'map_read map_write unmap'),
@@ -51,7 +31,7 @@ const channelPermissions = new Set(['create', 'send', 'status']);
 
 function hypercallRules(actor: DomainName, right: HypercallRight, target: Target, domains: readonly Domain[]): Rule[] {
   return Object.entries(right.may).flatMap(([className, permissions]) => {
-    const onChannel = className === 'event' && permissions.split(/\s+/).every((name) => channelPermissions.has(name));
+    const onChannel = className === 'event' && words(permissions).every((name) => channelPermissions.has(name));
     const types = onChannel
       ? domainTargets(actor, target, domains).map(channelTypeOf)
       : targetTypes(actor, target, domains);
@@ -76,7 +56,9 @@ function targetTypes(actor: DomainName, target: Target, domains: readonly Domain
 
 /** `anyone` takes in the retired PCIBack (it is listed, and its mapped pages are released), not planned services. */
 function domainTargets(actor: DomainName, target: Target, domains: readonly Domain[]): DomainName[] {
-  const known = domains.filter((domain) => domain.lives || domain.name === 'pciback-retired').map((domain) => domain.name);
+  const known = domains
+    .filter((domain) => domain.lives || domain.name === 'pciback-retired')
+    .map((domain) => domain.name);
   if (target === 'anyone') return known.filter((name) => name !== actor);
   const found = known.find((name) => name === target);
   if (!found) throw new Error(`manifest of ${actor}: a right on ${target}, which is no domain that could be a target`);
@@ -109,8 +91,11 @@ function manifestGrounds(manifest: Manifest, domains: readonly Domain[]): Ground
       ...(right.use === 'map and copy' ? copiesGrants(name, owner) : []),
     ]),
   }));
+  const selfChannels = manifest.channels
+    .filter(({ peer }) => peer === 'self')
+    .map(({ why }) => ({ by: name, why, rules: channelEnd(name, selfTypeOf(name)) }));
   const devices = manifest.devices.map((right) => ({ by: name, why: right.why, rules: usesDevices(name) }));
-  return [...hypercalls, ...grants, ...devices];
+  return [...hypercalls, ...grants, ...selfChannels, ...devices];
 }
 
 /** Xen checks a relabelling also from the old label to the new one, whoever asks for it. */
@@ -128,10 +113,14 @@ export function groundsOf(manifests: readonly Manifest[]): Grounds[] {
   const domains = domainsOf(manifests);
   const living = domains.filter((domain) => domain.lives);
   return [
-    ...baselineRules(living.map((domain) => domain.name)),
+    ...baselineGrounds(living.map((domain) => domain.name)),
     ...living.flatMap(({ manifest }) => (manifest ? manifestGrounds(manifest, domains) : [])),
     ...living.flatMap((domain) =>
-      channelsOf(domain, living).map(({ peer, why }) => ({ by: domain.name, why, rules: channel(domain.name, peer.name) })),
+      channelsOf(domain, living).map(({ peer, why }) => ({
+        by: domain.name,
+        why,
+        rules: channel(domain.name, peer.name),
+      })),
     ),
     retirement,
   ];

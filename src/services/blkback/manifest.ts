@@ -9,7 +9,7 @@ export const manifest = defineManifest({
   memoryMib: 56,
   lifetime: 'long',
   reset: { depth: 'process', when: 'on a fault' },
-  cmdline: [],
+  cmdline: [{ option: 'swiotlb=2048', why: 'a bounce buffer of 4 MiB instead of 64' }],
   files: [{ package: 'e2fsprogs', path: '/sbin/mke2fs', why: 'makes the file system of an empty disk' }],
   hypercalls: [],
   grants: [
@@ -25,7 +25,11 @@ export const manifest = defineManifest({
   xenstore: [
     { path: '~/backend/vbd', access: 'write', why: 'advertises features and state of the disks it serves' },
     { path: '~/ennead', access: 'write', why: 'its state, and answers to requests for volumes' },
-    { path: '/local/domain/<front end>/device/vbd', access: 'read', why: 'ring reference and event channel of its clients' },
+    {
+      path: '/local/domain/<front end>/device/vbd',
+      access: 'read',
+      why: 'ring reference and event channel of its clients',
+    },
   ],
   devices: [{ class: 'storage-controller', why: 'drives one controller' }],
 });

@@ -12,6 +12,7 @@ export const manifest = defineManifest({
   cmdline: [
     { option: 'pci=off', why: 'a domain 0 that has enumerated PCI cannot be destroyed' },
     { option: 'acpi=off', why: 'ACPI belongs to PCIBack' },
+    { option: 'swiotlb=noforce', why: 'does no DMA: saves the 64 MiB bounce buffer of an initial domain' },
   ],
   files: [],
   hypercalls: [
@@ -27,7 +28,10 @@ export const manifest = defineManifest({
     { on: 'xen', may: { xen: 'physinfo' }, why: 'waits until Xen has the memory for the VMs it builds' },
   ],
   grants: [],
-  channels: [{ peer: 'builder', why: 'tells Builder that everything is built' }],
+  channels: [
+    { peer: 'builder', why: 'tells Builder that everything is built' },
+    { peer: 'self', why: 'Linux without a XenStore opens a channel to itself when it starts' },
+  ],
   xenstore: [],
   devices: [],
 });

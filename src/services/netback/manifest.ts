@@ -9,7 +9,7 @@ export const manifest = defineManifest({
   memoryMib: 48,
   lifetime: 'long',
   reset: { depth: 'process', when: 'on a fault' },
-  cmdline: [],
+  cmdline: [{ option: 'swiotlb=2048', why: 'a bounce buffer of 4 MiB instead of 64' }],
   files: [],
   hypercalls: [],
   grants: [
@@ -25,7 +25,11 @@ export const manifest = defineManifest({
   xenstore: [
     { path: '~/backend/vif', access: 'write', why: 'advertises features and state of the links it serves' },
     { path: '~/ennead', access: 'write', why: 'its state' },
-    { path: '/local/domain/<front end>/device/vif', access: 'read', why: 'ring references and event channels of its clients' },
+    {
+      path: '/local/domain/<front end>/device/vif',
+      access: 'read',
+      why: 'ring references and event channels of its clients',
+    },
   ],
   devices: [{ class: 'network-controller', why: 'drives one controller' }],
 });

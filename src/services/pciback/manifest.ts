@@ -9,7 +9,9 @@ export const manifest = defineManifest({
   memoryMib: 64,
   lifetime: 'device set-up',
   reset: { depth: 'none', when: 'cannot be rebuilt: paused and stripped of its rights when devices are set up' },
-  cmdline: [],
+  cmdline: [
+    { option: 'swiotlb=noforce', why: 'does no DMA itself: saves the 64 MiB bounce buffer of an initial domain' },
+  ],
   files: [],
   hypercalls: [
     {
@@ -29,9 +31,7 @@ export const manifest = defineManifest({
     { on: 'xen', may: { mmu: 'memorymap' }, why: 'the kernel of the hardware domain reads the machine memory map' },
     { on: 'xen', may: { resource: 'setup' }, why: 'reports the memory-mapped PCI configuration space' },
     { on: 'xen', may: { xen: 'readapic writeapic' }, why: 'sets up I/O APIC routing found in ACPI' },
-    { on: 'xen', may: { xen: 'firmware' }, why: 'reads disk geometry and EDID that Xen saved at boot' },
     { on: 'xen', may: { xen: 'sleep' }, why: 'powers the machine off through ACPI' },
-    { on: 'xen', may: { xen: 'readconsole' }, why: 'the console driver of an initial domain polls for input' },
   ],
   grants: [
     { from: 'blkback', use: 'map', why: "the page through which BlkBack's pcifront asks for configuration space" },

@@ -11,12 +11,16 @@ export const manifest = defineManifest({
   reset: { depth: 'process', when: 'on a fault' },
   cmdline: [{ option: 'xen_privcmd.unrestricted=1', why: 'lists domains and reads the host’s memory and version' }],
   files: [
-    { package: 'dropbear-bin', path: '/usr/sbin/dropbear', why: "the SSH server through which the operator's command arrives" },
+    {
+      package: 'dropbear-bin',
+      path: '/usr/sbin/dropbear',
+      why: "the SSH server through which the operator's command arrives",
+    },
   ],
   hypercalls: [
     { on: 'anyone', may: { domain: 'getdomaininfo' }, why: 'shows state, memory and processor time of every VM' },
     { on: 'xen', may: { xen: 'physinfo' }, why: 'shows memory and processors of the host' },
-    { on: 'xen', may: { xen: 'readconsole' }, why: "shows the messages of Xen and of the service VMs" },
+    { on: 'xen', may: { xen: 'readconsole' }, why: 'shows the messages of Xen and of the service VMs' },
     { on: 'xen', may: { version: 'xen_commandline' }, why: 'shows how Xen was started' },
     { on: 'security', may: { security: 'check_context' }, why: "shows every VM's label" },
   ],

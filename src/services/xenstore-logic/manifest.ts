@@ -12,10 +12,19 @@ export const manifest = defineManifest({
   cmdline: [{ option: 'xen_privcmd.unrestricted=1', why: 'asks Xen which domains are alive' }],
   files: [],
   hypercalls: [
-    { on: 'anyone', may: { domain: 'getdomaininfo' }, why: 'learns which client has died, to release its nodes and watches' },
+    {
+      on: 'anyone',
+      may: { domain: 'getdomaininfo' },
+      why: 'learns which client has died, to release its nodes and watches',
+    },
   ],
-  grants: [{ from: 'anyone', use: 'map', why: 'the ring page (grant 1) of every XenStore client and of XenStore-State' }],
-  channels: [{ peer: 'anyone', why: 'requests and answers of every XenStore client, and of XenStore-State' }],
+  grants: [
+    { from: 'anyone', use: 'map', why: 'the ring page (grant 1) of every XenStore client and of XenStore-State' },
+  ],
+  channels: [
+    { peer: 'anyone', why: 'requests and answers of every XenStore client, and of XenStore-State' },
+    { peer: 'self', why: 'Linux without a XenStore opens a channel to itself when it starts' },
+  ],
   xenstore: [{ path: '/', access: 'write', why: 'serves the store and checks the permissions of everyone else' }],
   devices: [],
 });

@@ -9,11 +9,16 @@ export const manifest = defineManifest({
   memoryMib: 24,
   lifetime: 'always',
   reset: { depth: 'process', when: 'on a fault only, never on a timer' },
-  cmdline: [{ option: 'xen_privcmd.unrestricted=1', why: 'maps its own link page, which Linux counts as foreign memory' }],
+  cmdline: [
+    { option: 'xen_privcmd.unrestricted=1', why: 'maps its own link page, which Linux counts as foreign memory' },
+  ],
   files: [],
   hypercalls: [],
   grants: [],
-  channels: [{ peer: 'xenstore-logic', why: 'its only client' }],
+  channels: [
+    { peer: 'xenstore-logic', why: 'its only client' },
+    { peer: 'self', why: 'Linux without a XenStore opens a channel to itself when it starts' },
+  ],
   xenstore: [],
   devices: [],
 });
