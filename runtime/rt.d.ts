@@ -92,6 +92,8 @@ declare module 'ennead:rt' {
   /** Attaches a file to a free loop device and returns its path (/dev/loopN) and device number. */
   export function loopAttach(path: string, options: { readonly readOnly: boolean; readonly directIo: boolean }): { readonly path: string; readonly major: number; readonly minor: number };
   export function loopDetach(loopPath: string): void;
+  /** A socket that becomes readable when Linux announces that a device came, changed or went; one `read` takes one announcement. `read` throws ENOBUFS where some were lost. */
+  export function openUevents(): number;
 
   // ---- event channels: one /dev/xen/evtchn for the process ----------------------------------------
   export function evtchnAllocUnbound(remoteDomid: number): number;

@@ -211,3 +211,14 @@ export interface LoopDevices {
   attach(path: string, readOnly: boolean): { path: string; major: number; minor: number };
   detach(path: string): void;
 }
+
+/** Linux's announcements of devices. */
+export interface Uevents {
+  /** `changed` is called after any device came, changed or went; which one is for the listener to find out in sysfs. Returns the function that ends it. */
+  listen(changed: () => void): () => void;
+}
+
+/** This VM's own power switch. */
+export interface Power {
+  off(): void;
+}

@@ -14,9 +14,11 @@ import type {
   Log,
   LoopDevices,
   Network,
+  Power,
   Processes,
   SharedRegion,
   Streams,
+  Uevents,
 } from '../ports.ts';
 import { shutdownReasons } from '../ports.ts';
 
@@ -246,3 +248,31 @@ export const loopDevices: LoopDevices = {
   attach: (path, readOnly) => rt.loopAttach(path, { readOnly, directIo: true }),
   detach: (path) => rt.loopDetach(path),
 };
+
+/** The longest announcement that Linux makes: UEVENT_BUFFER_SIZE and the device's path before it. */
+const UEVENT_BYTES_MAX = 8192;
+
+export const uevents: Uevents = {
+  listen(changed) {
+    const fd = rt.openUevents();
+    rt.onReadable(fd, () => {
+      drain(fd);
+      changed();
+    });
+    return () => {
+      rt.onReadable(fd, null);
+      rt.close(fd);
+    };
+  },
+};
+
+/** Announcements that were lost for want of room (ENOBUFS) are announcements too. */
+function drain(fd: number): void {
+  try {
+    while (rt.read(fd, UEVENT_BYTES_MAX) !== null);
+  } catch (error) {
+    if ((error as rt.RtError).code !== 'ENOBUFS') throw error;
+  }
+}
+
+export const power: Power = { off: () => rt.reboot('poweroff') };
