@@ -8,5 +8,6 @@ export default defineConfig({
     // One virtual host at a time: two cores.
     fileParallelism: false,
     pool: 'forks',
+    globalSetup: ['test/e2e/host-fixture.ts'],
   },
 });
