@@ -18,15 +18,17 @@ const CMDLINE_BYTES_MAX = 8192;
  * host that cannot work: it is logged and the process exits with 1, which its supervisor answers with a fresh one.
  */
 export function startService(name: string, main: (context: ServiceContext) => Promise<void> | void): void {
-  const serviceLog: Log = (line) => log(`${name}: ${line}`);
+  // The host's side reads these lines from the serial log: `ennead[toolstack]: ready`.
+  const serviceLog: Log = (line) => log(`ennead[${name}]: ${line}`);
   const start = async (): Promise<void> => {
     mountMissing(files);
     rt.setHostname(name);
     const commandLine = new TextDecoder().decode(files.read('/proc/cmdline', CMDLINE_BYTES_MAX));
     await main({ name, parameters: decodeBootParameters(commandLine), log: serviceLog });
+    serviceLog('ready');
   };
   start().catch((error: unknown) => {
-    serviceLog(`stopped: ${describe(error)}`);
+    serviceLog(`failed: ${describe(error)}`);
     rt.exit(1);
   });
 }
