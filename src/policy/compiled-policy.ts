@@ -23,9 +23,11 @@ export function allowedBy(decompiled: string): Allowed[] {
     const found = /^allow (\w+) (\w+):(\w+) \{ ([\w ]+) \};$/.exec(line);
     if (!found) throw new Error(`compiled policy holds a statement that never rules cannot judge: ${line}`);
     const [, source, target, className, permissions] = found;
+    // checkpolicy writes a rule of a type on itself as a rule on `self`
+    const on = target === 'self' ? source! : target!;
     return permissions!
       .split(' ')
-      .map((permission) => ({ source: source!, target: target!, class: className!, permission }));
+      .map((permission) => ({ source: source!, target: on, class: className!, permission }));
   });
 }
 

@@ -42,7 +42,7 @@ export function generatePolicy(manifests: readonly Manifest[], classFiles: Class
     classSection(classes),
     typeSection(domains),
     transitionSection(domains),
-    'allow xenboot_t dom0_t:domain create;',
+    'allow xenboot_t dom0_t:domain { create };',
     ...grounds.map(groundsText),
     silenceSection(domains),
     roleSection(domains),

@@ -1,0 +1,156 @@
+/** From the manifests to the file that Xen loads, and back. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contextOf, domainTypes } from '../contracts/flask-contexts.ts';
+import type { Manifest } from '../kit/manifest.ts';
+import { buildPolicy } from './build.ts';
+import { compilePolicy, PolicyError } from './compile.ts';
+import { type Allowed, allowedBy, describeAllowed, readCompiledPolicy } from './compiled-policy.ts';
+import { policyDocument } from './document.ts';
+import { generatePolicy } from './generate.ts';
+import { manifests } from './manifests.ts';
+import { neverRules, violations } from './never.ts';
+import { xenClassFiles } from './testing/xen-classes.ts';
+
+const text = generatePolicy(manifests, xenClassFiles);
+const scratch = mkdtempSync(join(tmpdir(), 'ennead-policy-test-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+function compiled(source: string): Allowed[] {
+  const file = join(scratch, 'policy');
+  compilePolicy(source, file);
+  return readCompiledPolicy(file);
+}
+
+const changed = (name: string, changes: Partial<Manifest>): Manifest[] =>
+  manifests.map((manifest) => (manifest.name === name ? { ...manifest, ...changes } : manifest));
+
+let policy: Allowed[];
+let allows: Set<string>;
+beforeAll(() => {
+  policy = compiled(text);
+  allows = new Set(policy.map(describeAllowed));
+});
+
+describe('the compiled policy', () => {
+  it('holds every rule of the text and no other', () => {
+    const written = allowedBy(
+      text
+        .split('\n')
+        .filter((line) => line.startsWith('allow '))
+        .join('\n'),
+    );
+    expect(new Set(written.map(describeAllowed))).toEqual(allows);
+  });
+
+  it('knows every label that a creator may use', () => {
+    for (const type of Object.values(domainTypes)) {
+      expect(contextOf(type)).toBe(`system_u:system_r:${type}`);
+      expect(text).toMatch(new RegExp(`^role system_r types \\{.* ${type} .*\\};$`, 'm'));
+    }
+  });
+
+  it('lets both ends of a channel open it, and a third party neither', () => {
+    expect(allows).toContain('allow guest_channel_t netback_t:event bind');
+    expect(allows).toContain('allow netback_channel_t guest_t:event bind');
+    expect(allows).not.toContain('allow blkback_channel_t netback_t:event bind');
+  });
+
+  it('gives a right over oneself on a type of its own', () => {
+    expect(allows).toContain('allow guest_t guest_self_t:mmu map_write');
+    expect(allows).not.toContain('allow guest_t guest_t:mmu map_write');
+    expect(text).toContain('type_transition guest_t guest_t:domain guest_self_t;');
+  });
+
+  it('lets packets be copied both ways, because Xen checks from source to destination', () => {
+    expect(allows).toContain('allow netback_t guest_t:grant copy');
+    expect(allows).toContain('allow guest_t netback_t:grant copy');
+    expect(allows).not.toContain('allow blkback_t guest_t:grant copy');
+  });
+
+  it('states the reason of the manifest above every rule', () => {
+    for (const manifest of manifests)
+      for (const { why } of manifest.hypercalls) expect(text).toContain(`# ${manifest.name}: ${why}\nallow `);
+  });
+});
+
+describe('generatePolicy()', () => {
+  it('refuses permissions, classes and targets that do not exist', () => {
+    const may = (on: 'xen' | 'qemu', rights: Record<string, string>) =>
+      changed('netback', { hypercalls: [{ on, may: rights, why: 'tries something' }] });
+    expect(() => generatePolicy(may('xen', { xen: 'fly' }), xenClassFiles)).toThrow(
+      /netback: class xen has no permission fly/,
+    );
+    expect(() => generatePolicy(may('xen', { zen: 'debug' }), xenClassFiles)).toThrow(
+      /netback: the hypervisor has no class zen/,
+    );
+    expect(() => generatePolicy(may('qemu', { domain: 'pause' }), xenClassFiles)).toThrow(/netback: a right on qemu/);
+  });
+
+  it('refuses manifests that give cause for complaint', () => {
+    expect(() => generatePolicy(changed('builder', { job: '' }), xenClassFiles)).toThrow(/builder: "" is no reason/);
+  });
+
+  it('refuses a hypervisor with an initial SID for which it has no type', () => {
+    const newer = { ...xenClassFiles, initialSids: `${xenClassFiles.initialSids}sid vtpm\n` };
+    expect(() => generatePolicy(manifests, newer)).toThrow(/initial SID vtpm/);
+  });
+});
+
+describe('never rules', () => {
+  it('hold', () => {
+    expect(violations(policy)).toEqual([]);
+  });
+
+  it.each(neverRules.map((rule) => [rule.claim, rule.breach]))('%s: broken by %s', (claim, breach) => {
+    const widened = violations(compiled(text.replace('\nrole system_r;', `\n${breach}\nrole system_r;`)));
+    expect(widened.map((violation) => violation.claim)).toContain(claim);
+    const [, source, target, className, permission] = /^allow (\w+) (\w+):(\w+) (\w+);$/.exec(breach)!;
+    for (const { allowed } of widened) expect(allowed).toEqual({ source, target, class: className, permission });
+  });
+
+  it.each([
+    ['a permissive type', 'permissive guest_t;'],
+    [
+      'an attribute',
+      'attribute everyone; typeattribute guest_t everyone; allow everyone security_t:security setenforce;',
+    ],
+    ['a boolean', 'bool open true; if (open) { allow guest_t security_t:security setenforce; }'],
+  ])('cannot be got around by %s', (_, statements) => {
+    expect(() => compiled(text.replace('\nrole system_r;', `\n${statements}\nrole system_r;`))).toThrow(
+      /statement that never rules cannot judge/,
+    );
+  });
+});
+
+describe('buildPolicy()', () => {
+  it('writes the same bytes each time', () => {
+    const [first, second] = ['first', 'second'].map((name) => join(scratch, name));
+    buildPolicy(manifests, xenClassFiles, first!);
+    buildPolicy(manifests, xenClassFiles, second!);
+    expect(readFileSync(first!).equals(readFileSync(second!))).toBe(true);
+  });
+
+  it('leaves nothing behind when a manifest asks for what may never be', () => {
+    const greedy = changed('netback', {
+      hypercalls: [{ on: 'guest', may: { mmu: 'map_read' }, why: 'looks at packets without a grant' }],
+    });
+    const file = join(scratch, 'greedy');
+    expect(() => buildPolicy(greedy, xenClassFiles, file)).toThrow(
+      /never: only Bootstrapper and Builder reach into the memory of another domain, but allow netback_t guest_t:mmu map_read/,
+    );
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('says what checkpolicy found wrong', () => {
+    expect(() => compilePolicy('class xen class', join(scratch, 'bad'))).toThrow(PolicyError);
+  });
+});
+
+describe('docs/policy.md', () => {
+  it('is what the manifests say', () => {
+    expect(readFileSync(new URL('../../docs/policy.md', import.meta.url), 'utf8')).toBe(policyDocument(manifests));
+  });
+});
