@@ -1,0 +1,164 @@
+/*
+ * Running one handler: its time limit, its promise jobs, what happens when it fails, and the rollback after it.
+ */
+#include "arena.h"
+#include "argument.h"
+#include "loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define REJECTIONS_MAX 64
+#define HANDLER_LIMIT_DEFAULT_MS 10000
+
+/* Promises rejected by this handler that nothing handles (yet). In the arena, as they hold JavaScript values. */
+static struct rejections {
+  uint32_t count;
+  bool overflowed;
+  struct {
+    JSValue promise, reason;
+  } entries[REJECTIONS_MAX];
+} *rejections;
+
+static double limit_ms = HANDLER_LIMIT_DEFAULT_MS;
+static double deadline_ms; /* of the running handler; 0: none */
+static enum { ROLLBACK_OFF, ROLLBACK_WANTED, ROLLBACK_ON } rollback;
+static uint32_t rollbacks;
+
+static int interrupted(JSRuntime *runtime, void *opaque) {
+  (void)runtime, (void)opaque;
+  return deadline_ms > 0 && clock_monotonic_ms() > deadline_ms;
+}
+
+static void rejection_remove(JSContext *ctx, uint32_t index) {
+  JSValue promise = rejections->entries[index].promise, reason = rejections->entries[index].reason;
+  rejections->entries[index] = rejections->entries[--rejections->count];
+  JS_FreeValue(ctx, promise);
+  JS_FreeValue(ctx, reason);
+}
+
+static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, JS_BOOL handled, void *opaque) {
+  (void)opaque;
+  if (!handled && rejections->count == REJECTIONS_MAX) {
+    rejections->overflowed = true;
+  } else if (!handled) {
+    rejections->entries[rejections->count].promise = JS_DupValue(ctx, promise);
+    rejections->entries[rejections->count++].reason = JS_DupValue(ctx, reason);
+  } else {
+    for (uint32_t i = 0; i < rejections->count; i++)
+      if (JS_VALUE_GET_PTR(rejections->entries[i].promise) == JS_VALUE_GET_PTR(promise)) {
+        rejection_remove(ctx, i);
+        return;
+      }
+  }
+}
+
+bool handler_create(JSRuntime *runtime) {
+  rejections = arena_alloc(sizeof *rejections);
+  if (!rejections)
+    return false;
+  *rejections = (struct rejections){0};
+  JS_SetInterruptHandler(runtime, interrupted, NULL);
+  JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
+  return true;
+}
+
+static bool jobs_drain(JSContext *ctx) {
+  JSContext *job_context;
+  int result;
+  while ((result = JS_ExecutePendingJob(JS_GetRuntime(ctx), &job_context)) > 0)
+    if (interrupted(NULL, NULL)) {
+      log_format("promise jobs ran longer than %.0f ms", limit_ms);
+      return false;
+    }
+  if (result < 0)
+    failure_log(ctx, "promise job");
+  return result == 0;
+}
+
+static bool rejections_report(JSContext *ctx) {
+  bool none = !rejections->count && !rejections->overflowed;
+  if (rejections->overflowed)
+    log_format("more than %d unhandled rejections", REJECTIONS_MAX);
+  rejections->overflowed = false;
+  while (rejections->count) {
+    JS_Throw(ctx, JS_DupValue(ctx, rejections->entries[0].reason));
+    failure_log(ctx, "unhandled rejection");
+    rejection_remove(ctx, 0);
+  }
+  return none;
+}
+
+static void snapshot_take(JSContext *ctx) {
+  JSRuntime *runtime = JS_GetRuntime(ctx);
+  JS_RunGC(runtime);
+  /* A handler's garbage goes with the rollback; collecting it would be wasted work unless the heap runs low. */
+  JS_SetGCThreshold(runtime, arena_stats().limit / 2);
+  if (arena_snapshot())
+    rollback = ROLLBACK_ON;
+  else
+    log_format("no memory for the heap's snapshot; rollback stays off");
+}
+
+bool handler_finish(JSContext *ctx, bool failed) {
+  unsigned long refusals = arena_refusals();
+  failed = !jobs_drain(ctx) || failed;
+  failed = !rejections_report(ctx) || failed;
+  deadline_ms = 0;
+  if (arena_refusals() != refusals)
+    log_format("heap exhausted (limit %zu bytes)", arena_stats().limit);
+  if (rollback == ROLLBACK_ON) {
+    arena_rollback();
+    loop_after_rollback();
+    rollbacks++;
+    return true;
+  }
+  if (!failed && rollback == ROLLBACK_WANTED)
+    snapshot_take(ctx);
+  return !failed;
+}
+
+bool handler_run(JSContext *ctx, JSValue function, int argc, JSValueConst *argv) {
+  deadline_ms = limit_ms > 0 ? clock_monotonic_ms() + limit_ms : 0;
+  JSValue result = JS_Call(ctx, function, JS_UNDEFINED, argc, argv);
+  JS_FreeValue(ctx, function);
+  bool failed = JS_IsException(result);
+  if (failed)
+    failure_log(ctx, "uncaught exception");
+  JS_FreeValue(ctx, result);
+  return handler_finish(ctx, failed);
+}
+
+static JSValue rollback_after_every_handler(JSContext *ctx, JSValueConst *argv) {
+  (void)argv;
+  if (rollback != ROLLBACK_OFF)
+    return throw_error(ctx, EALREADY, "rollback is already on");
+  rollback = ROLLBACK_WANTED;
+  return JS_UNDEFINED;
+}
+
+static JSValue set_handler_limit(JSContext *ctx, JSValueConst *argv) {
+  double milliseconds;
+  if (!read_number(ctx, argv[0], "milliseconds", 0, 86400e3, &milliseconds))
+    return JS_EXCEPTION;
+  limit_ms = milliseconds;
+  return JS_UNDEFINED;
+}
+
+static JSValue heap_stats(JSContext *ctx, JSValueConst *argv) {
+  (void)argv;
+  struct arena_stats stats = arena_stats();
+  JSValue result = JS_NewObject(ctx);
+  result_set(ctx, &result, "usedBytes", JS_NewInt64(ctx, (int64_t)stats.used));
+  result_set(ctx, &result, "limitBytes", JS_NewInt64(ctx, (int64_t)stats.limit));
+  result_set(ctx, &result, "snapshotBytes", JS_NewInt64(ctx, (int64_t)stats.snapshot));
+  result_set(ctx, &result, "rollbacks", JS_NewUint32(ctx, rollbacks));
+  return result;
+}
+
+const struct rt_export rollback_exports[] = {
+    {"rollbackAfterEveryHandler", 0, rollback_after_every_handler},
+    {"setHandlerLimit", 1, set_handler_limit},
+    {"heapStats", 0, heap_stats},
+    {NULL, 0, NULL},
+};

@@ -1,0 +1,249 @@
+/*
+ * epoll, timers and their tables. The tables lie in the arena, so a rollback restores them together with the
+ * JavaScript values they hold; what the kernel knows (epoll) is kept outside and brought in line afterwards.
+ */
+#include "loop.h"
+#include "arena.h"
+#include "argument.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define TIMERS_MAX 256
+#define TIMER_DELAY_MAX_MS 2147483647
+#define EPOLL_BATCH 32
+#define EVENT_CHANNEL_KEY (~0ull)
+
+enum direction { READABLE, WRITABLE };
+
+struct watch {
+  JSValue handlers[2]; /* JS_NULL: none */
+  uint32_t generation; /* of the descriptor it was made for */
+};
+
+struct timer {
+  int32_t id; /* 0: free */
+  double delay_ms, deadline_ms;
+  JSValue handler;
+};
+
+static struct tables {
+  struct watch watches[FD_LIMIT];
+  struct timer timers[TIMERS_MAX];
+  int32_t last_timer_id;
+  uint32_t registered; /* handlers of descriptors, and timers */
+} *tables;
+
+static int epoll_fd = -1;
+static bool event_channel_armed;
+static struct {
+  uint32_t events;     /* what epoll watches */
+  uint32_t generation; /* counts how often the number was closed */
+} kernel[FD_LIMIT];
+
+bool loop_create(void) {
+  tables = arena_alloc(sizeof *tables);
+  epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  if (!tables || epoll_fd < 0)
+    return false;
+  *tables = (struct tables){0};
+  for (int fd = 0; fd < FD_LIMIT; fd++)
+    tables->watches[fd].handlers[READABLE] = tables->watches[fd].handlers[WRITABLE] = JS_NULL;
+  return true;
+}
+
+static int epoll_sync(int fd) {
+  const struct watch *watch = &tables->watches[fd];
+  uint32_t wanted = 0;
+  if (!JS_IsNull(watch->handlers[READABLE]))
+    wanted |= EPOLLIN;
+  if (!JS_IsNull(watch->handlers[WRITABLE]))
+    wanted |= EPOLLOUT;
+  if (wanted == kernel[fd].events)
+    return 0;
+  int operation = !wanted ? EPOLL_CTL_DEL : kernel[fd].events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  struct epoll_event event = {.events = wanted,
+                              .data.u64 = (uint64_t)kernel[fd].generation << 32 | (unsigned)fd};
+  if (epoll_ctl(epoll_fd, operation, fd, &event) < 0 && wanted)
+    return -1;
+  kernel[fd].events = wanted;
+  return 0;
+}
+
+static void watch_set(JSContext *ctx, int fd, enum direction direction, JSValue handler) {
+  struct watch *watch = &tables->watches[fd];
+  JSValue old = watch->handlers[direction];
+  tables->registered += !JS_IsNull(handler);
+  tables->registered -= !JS_IsNull(old);
+  watch->handlers[direction] = handler;
+  watch->generation = kernel[fd].generation;
+  JS_FreeValue(ctx, old);
+}
+
+void loop_forget_fd(JSContext *ctx, int fd) {
+  watch_set(ctx, fd, READABLE, JS_NULL);
+  watch_set(ctx, fd, WRITABLE, JS_NULL);
+  epoll_sync(fd);
+  kernel[fd].generation++;
+}
+
+void loop_after_rollback(void) {
+  for (int fd = 0; fd < FD_LIMIT; fd++) {
+    struct watch *watch = &tables->watches[fd];
+    /* A descriptor closed since the snapshot stays closed; its number may belong to another file by now. */
+    bool stale = watch->generation != kernel[fd].generation;
+    for (int direction = READABLE; direction <= WRITABLE; direction++)
+      if (stale && !JS_IsNull(watch->handlers[direction])) {
+        watch->handlers[direction] = JS_NULL;
+        tables->registered--;
+      }
+    epoll_sync(fd);
+  }
+}
+
+static JSValue watch_register(JSContext *ctx, JSValueConst *argv, enum direction direction) {
+  int fd;
+  if (!read_fd(ctx, argv[0], "fd", &fd) || !read_function(ctx, argv[1], "handler", true))
+    return JS_EXCEPTION;
+  watch_set(ctx, fd, direction, JS_DupValue(ctx, argv[1]));
+  if (epoll_sync(fd) < 0) {
+    int error = errno;
+    watch_set(ctx, fd, direction, JS_NULL);
+    errno = error;
+    return throw_errno(ctx, NULL);
+  }
+  return JS_UNDEFINED;
+}
+
+static JSValue on_readable(JSContext *ctx, JSValueConst *argv) { return watch_register(ctx, argv, READABLE); }
+
+static JSValue on_writable(JSContext *ctx, JSValueConst *argv) { return watch_register(ctx, argv, WRITABLE); }
+
+static struct timer *timer_find(int32_t id) {
+  for (int i = 0; i < TIMERS_MAX; i++)
+    if (tables->timers[i].id == id)
+      return &tables->timers[i];
+  return NULL;
+}
+
+static JSValue timer_start(JSContext *ctx, JSValueConst delay, JSValueConst handler) {
+  double delay_ms;
+  if (!read_number(ctx, delay, "delayMs", 0, TIMER_DELAY_MAX_MS, &delay_ms) ||
+      !read_function(ctx, handler, "handler", false))
+    return JS_EXCEPTION;
+  struct timer *timer = timer_find(0);
+  if (!timer)
+    return throw_error(ctx, ENOSPC, "more than %d timers", TIMERS_MAX);
+  tables->last_timer_id = tables->last_timer_id == INT32_MAX ? 1 : tables->last_timer_id + 1;
+  *timer = (struct timer){tables->last_timer_id, delay_ms, clock_monotonic_ms() + delay_ms, JS_DupValue(ctx, handler)};
+  tables->registered++;
+  return JS_NewInt32(ctx, timer->id);
+}
+
+static JSValue set_timer(JSContext *ctx, JSValueConst *argv) { return timer_start(ctx, argv[0], argv[1]); }
+
+/* The global setTimeout(handler, delayMs = 0). */
+JSValue loop_set_timeout(JSContext *ctx, JSValueConst *argv) {
+  JSValueConst delay = JS_IsUndefined(argv[1]) ? JS_NewInt32(ctx, 0) : argv[1];
+  return timer_start(ctx, delay, argv[0]);
+}
+
+JSValue loop_clear_timer(JSContext *ctx, JSValueConst *argv) {
+  int64_t id;
+  if (!read_integer(ctx, argv[0], "id", 1, INT32_MAX, &id))
+    return JS_EXCEPTION;
+  struct timer *timer = timer_find((int32_t)id);
+  if (timer) {
+    JSValue handler = timer->handler;
+    timer->id = 0;
+    tables->registered--;
+    JS_FreeValue(ctx, handler);
+  }
+  return JS_UNDEFINED;
+}
+
+static struct timer *timer_first(void) {
+  struct timer *first = NULL;
+  for (int i = 0; i < TIMERS_MAX; i++) {
+    struct timer *timer = &tables->timers[i];
+    if (timer->id && (!first || timer->deadline_ms < first->deadline_ms))
+      first = timer;
+  }
+  return first;
+}
+
+static bool timers_run(JSContext *ctx) {
+  double now = clock_monotonic_ms();
+  struct timer *timer;
+  for (int i = 0; i < TIMERS_MAX && (timer = timer_first()) && timer->deadline_ms <= now; i++) {
+    /* Rollback would bring the timer back, already due. So a timer of the snapshot repeats. */
+    struct timer *twin = arena_snapshot_twin(timer);
+    if (twin && twin->id == timer->id)
+      twin->deadline_ms = now + fmax(timer->delay_ms, 1);
+    JSValue handler = timer->handler;
+    timer->id = 0;
+    tables->registered--;
+    if (!handler_run(ctx, handler, 0, NULL))
+      return false;
+  }
+  return true;
+}
+
+static int wait_timeout_ms(void) {
+  if (event_channel_listening() && event_channel_queued())
+    return 0;
+  const struct timer *first = timer_first();
+  if (!first)
+    return -1;
+  double left = ceil(first->deadline_ms - clock_monotonic_ms());
+  return left <= 0 ? 0 : left >= TIMER_DELAY_MAX_MS ? TIMER_DELAY_MAX_MS : (int)left;
+}
+
+static bool watch_dispatch(JSContext *ctx, uint64_t key, uint32_t events) {
+  static const uint32_t wakes[] = {[READABLE] = EPOLLIN | EPOLLHUP | EPOLLERR,
+                                   [WRITABLE] = EPOLLOUT | EPOLLHUP | EPOLLERR};
+  uint32_t fd = (uint32_t)key;
+  for (int direction = READABLE; direction <= WRITABLE; direction++) {
+    /* An earlier handler of this batch may have closed the descriptor or removed the handler. */
+    if (kernel[fd].generation != key >> 32)
+      return true;
+    JSValue handler = tables->watches[fd].handlers[direction];
+    if ((events & wakes[direction]) && !JS_IsNull(handler) && !handler_run(ctx, JS_DupValue(ctx, handler), 0, NULL))
+      return false;
+  }
+  return true;
+}
+
+static void event_channel_sync(void) {
+  bool wanted = event_channel_listening() && event_channel_fd() >= 0;
+  if (wanted == event_channel_armed)
+    return;
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = EVENT_CHANNEL_KEY};
+  if (epoll_ctl(epoll_fd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, event_channel_fd(), &event) == 0)
+    event_channel_armed = wanted;
+}
+
+bool loop_run(JSContext *ctx) {
+  struct epoll_event events[EPOLL_BATCH];
+  while (tables->registered || event_channel_listening()) {
+    event_channel_sync();
+    int count = epoll_wait(epoll_fd, events, EPOLL_BATCH, wait_timeout_ms());
+    if (count < 0 && errno != EINTR) {
+      log_format("event loop: epoll_wait: errno %d", errno);
+      return false;
+    }
+    for (int i = 0; i < count; i++)
+      if (events[i].data.u64 != EVENT_CHANNEL_KEY && !watch_dispatch(ctx, events[i].data.u64, events[i].events))
+        return false;
+    if (!event_channel_dispatch(ctx) || !timers_run(ctx))
+      return false;
+  }
+  return true;
+}
+
+const struct rt_export loop_exports[] = {
+    {"onReadable", 2, on_readable}, {"onWritable", 2, on_writable}, {"setTimer", 2, set_timer},
+    {"clearTimer", 1, loop_clear_timer}, {NULL, 0, NULL},
+};

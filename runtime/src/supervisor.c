@@ -1,0 +1,87 @@
+/*
+ * Process 1: reaps what others leave behind and runs the service in a child, afresh when it fails. A service that fails
+ * too often takes the VM down: process 1 ends, Linux panics, and Xen reports the domain as crashed.
+ */
+#include "rt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RESTARTS_MAX 5
+#define RESTART_WINDOW_MS 60000
+#define RESTART_PAUSE_MS 200
+
+static double starts[RESTARTS_MAX + 1]; /* a ring: when the last services were started */
+static unsigned started;
+
+/* True while fewer than RESTARTS_MAX restarts happened within the window. */
+static bool may_start(void) {
+  double now = clock_monotonic_ms(), *oldest = &starts[started % (RESTARTS_MAX + 1)];
+  if (started > RESTARTS_MAX && now - *oldest < RESTART_WINDOW_MS)
+    return false;
+  *oldest = now;
+  started++;
+  return true;
+}
+
+static void log_end(int status) {
+  if (WIFSIGNALED(status))
+    log_format("supervisor: the service ended by signal %d", WTERMSIG(status));
+  else
+    log_format("supervisor: the service ended with status %d", WEXITSTATUS(status));
+}
+
+/* Runs the service once; its wait status. Orphans are reaped on the way. */
+static int run_once(int (*program)(void)) {
+  pid_t service = fork();
+  if (service == 0)
+    exit(program());
+  int status = RT_EXIT_FAILURE << 8;
+  while (service > 0) {
+    pid_t ended = wait(&status);
+    if (ended == service || (ended < 0 && errno != EINTR))
+      break;
+  }
+  return status;
+}
+
+/* What every service VM needs before its first line can be logged. */
+static void prepare_vm(void) {
+  mkdir("/dev", 0755);
+  mkdir("/proc", 0755);
+  mkdir("/sys", 0755);
+  mount("dev", "/dev", "devtmpfs", 0, NULL); /* fails when the kernel already did */
+  mount("proc", "/proc", "proc", 0, NULL);
+  mount("sys", "/sys", "sysfs", 0, NULL);
+  log_open_kernel();
+}
+
+static int finish(bool is_init, int status) {
+  if (is_init && status == 0) {
+    sync();
+    reboot(RB_POWER_OFF);
+  }
+  return status; /* of process 1: a panic */
+}
+
+int supervisor_run(int (*program)(void)) {
+  bool is_init = getpid() == 1;
+  if (is_init)
+    prepare_vm();
+  while (may_start()) {
+    int status = run_once(program);
+    log_end(status);
+    if (status == 0)
+      return finish(is_init, 0);
+    struct timespec pause = {.tv_nsec = RESTART_PAUSE_MS * 1000000l};
+    nanosleep(&pause, NULL);
+  }
+  log_format("supervisor: more than %d restarts in %d s, giving up", RESTARTS_MAX, RESTART_WINDOW_MS / 1000);
+  return finish(is_init, RT_EXIT_FAILURE);
+}
