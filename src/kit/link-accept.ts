@@ -1,0 +1,104 @@
+/** The server's end of a link that a known client offers (see link-offer.ts). */
+import type { DomId, Log } from '../xen/ports.ts';
+import type { MessageLink } from './link.ts';
+import { type LinkPorts, linkDirectory } from './link-offer.ts';
+import { ringLink } from './ring-link.ts';
+
+export interface AcceptedLinks {
+  /** Stops watching and closes the link. */
+  close(): Promise<void>;
+}
+
+interface Offer {
+  readonly ref: number;
+  readonly port: number;
+}
+
+/**
+ * Calls `onLink` for the client's offer, and again for each later offer (a client that started again): an offer that changes or
+ * disappears closes the link of the one before.
+ */
+export async function acceptLinks(
+  ports: LinkPorts,
+  link: { name: string; client: DomId },
+  onLink: (link: MessageLink) => void,
+  log: Log = () => undefined,
+): Promise<AcceptedLinks> {
+  const acceptor = new Acceptor(ports, link, onLink, log);
+  const unwatch = await ports.xenstore.watch(linkDirectory(link.client, link.name), () => acceptor.look());
+  return {
+    async close() {
+      acceptor.stop();
+      await unwatch();
+    },
+  };
+}
+
+class Acceptor {
+  private current: { offer: Offer; link: MessageLink } | null = null;
+  private looking = false;
+  private lookAgain = false;
+  private stopped = false;
+
+  constructor(
+    private readonly ports: LinkPorts,
+    private readonly link: { name: string; client: DomId },
+    private readonly onLink: (link: MessageLink) => void,
+    private readonly log: Log,
+  ) {}
+
+  /** One look at a time; a change during one makes another. */
+  look(): void {
+    if (this.looking) {
+      this.lookAgain = true;
+      return;
+    }
+    this.looking = true;
+    this.readOffer()
+      .then((offer) => this.replace(offer))
+      .catch((error: unknown) => this.log(`link ${this.link.name} of ${this.link.client}: ${String(error)}`))
+      .finally(() => {
+        this.looking = false;
+        if (!this.lookAgain) return;
+        this.lookAgain = false;
+        this.look();
+      });
+  }
+
+  stop(): void {
+    this.replace(null);
+    this.stopped = true;
+  }
+
+  private replace(offer: Offer | null): void {
+    if (this.stopped) return;
+    if (offer && this.current?.offer.ref === offer.ref && this.current.offer.port === offer.port) return;
+    this.current?.link.close();
+    this.current = null;
+    if (!offer) return;
+    const link = this.open(offer);
+    this.current = { offer, link };
+    this.onLink(link);
+  }
+
+  private async readOffer(): Promise<Offer | null> {
+    const directory = linkDirectory(this.link.client, this.link.name);
+    const [ref, port] = await this.ports.xenstore.transaction((transaction) =>
+      Promise.all([transaction.read(`${directory}/ring-ref`), transaction.read(`${directory}/event-channel`)]),
+    );
+    if (!ref || !port || !/^\d{1,10}$/.test(ref) || !/^\d{1,10}$/.test(port)) return null;
+    return { ref: Number(ref), port: Number(port) };
+  }
+
+  private open({ ref, port }: Offer): MessageLink {
+    const { client } = this.link;
+    const region = this.ports.grants.map(client, [ref], true);
+    try {
+      const local = this.ports.eventChannels.bindInterdomain(client, port);
+      return ringLink(this.ports.eventChannels, { role: 'server', peer: client, region, port: local });
+    } catch (error) {
+      region.close();
+      throw error;
+    }
+  }
+}
