@@ -1,0 +1,60 @@
+/** NetBack: finds its network card, bridges it, and serves the network links of other VMs on that bridge. */
+import { BackendDevices } from '../../kit/backend-devices.ts';
+import { type DriverVm, runDriverVm, type Stop } from '../../kit/driver-vm.ts';
+import { hardware, waitForHardware } from '../../kit/hardware.ts';
+import type { Clock, Files, Log, Network, Power, Uevents } from '../../xen/ports.ts';
+import type { XenStore } from '../../xen/xenstore-port.ts';
+import { VifBackends } from './vif-backends.ts';
+
+export interface NetbackPorts {
+  readonly store: XenStore;
+  readonly files: Files;
+  readonly network: Network;
+  readonly uevents: Uevents;
+  readonly clock: Clock;
+  readonly power: Power;
+  readonly log: Log;
+}
+
+/** The name that xl's users know. */
+export const BRIDGE = 'xenbr0';
+
+/** Some cards load firmware first. */
+const CARD_WAIT_MS = 30_000;
+/** All clients' links together. A Linux bridge has 1023 ports. */
+const VIFS_MAX = 256;
+
+export const runNetback = (ports: NetbackPorts): Promise<void> => runDriverVm(ports, (vm) => startNetback(ports, vm));
+
+async function startNetback(ports: NetbackPorts, vm: DriverVm): Promise<Stop> {
+  const { store, log } = ports;
+  const card = await waitForHardware(
+    ports,
+    () => hardware(ports.files, '/sys/class/net')[0] ?? null,
+    'network card',
+    CARD_WAIT_MS,
+  );
+  bridgeCard(ports, card);
+  log(`${card} is on ${BRIDGE}`);
+  const devices = new BackendDevices(
+    { store, log, home: vm.home, class: 'vif', devicesMax: VIFS_MAX },
+    new VifBackends(ports, BRIDGE),
+  );
+  const stopListening = ports.uevents.listen(() => devices.lookAgain());
+  await devices.start();
+  return async () => {
+    stopListening();
+    await devices.stop();
+  };
+}
+
+/**
+ * One card, one bridge: a second port of the same card may lead to the same network, and a bridge over both would be a loop.
+ * A process that starts again finds it done.
+ */
+function bridgeCard({ files, network }: NetbackPorts, card: string): void {
+  if (files.stat(`/sys/class/net/${BRIDGE}`) === null) network.createBridge(BRIDGE);
+  if (files.stat(`/sys/class/net/${card}/brport`) === null) network.addToBridge(BRIDGE, card);
+  network.up(card);
+  network.up(BRIDGE);
+}
