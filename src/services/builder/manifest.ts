@@ -19,7 +19,7 @@ export const manifest = defineManifest({
       why: 'ends, holds and resumes what it built',
     },
     { on: 'bootstrapper', may: { domain: 'destroy' }, why: 'removes domain 0 when its job is done' },
-    { on: 'anyone', may: { domain: 'getdomaininfo' }, why: 'lists VMs and notices that one has ended' },
+    { on: ['anyone', 'self'], may: { domain: 'getdomaininfo' }, why: 'lists VMs and notices that one has ended' },
     {
       on: ['pciback', 'pciback-retired'],
       may: { domain: 'pause unpause', domain2: 'relabelfrom relabelto' },

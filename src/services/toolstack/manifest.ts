@@ -18,7 +18,11 @@ export const manifest = defineManifest({
     },
   ],
   hypercalls: [
-    { on: 'anyone', may: { domain: 'getdomaininfo' }, why: 'shows state, memory and processor time of every VM' },
+    {
+      on: ['anyone', 'self'],
+      may: { domain: 'getdomaininfo' },
+      why: 'shows state, memory and processor time of every VM',
+    },
     { on: 'xen', may: { xen: 'physinfo' }, why: 'shows memory and processors of the host' },
     { on: 'xen', may: { xen: 'readconsole' }, why: 'shows the messages of Xen and of the service VMs' },
     { on: 'xen', may: { version: 'xen_commandline' }, why: 'shows how Xen was started' },

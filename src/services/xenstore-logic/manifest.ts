@@ -13,7 +13,7 @@ export const manifest = defineManifest({
   files: [],
   hypercalls: [
     {
-      on: 'anyone',
+      on: ['anyone', 'self'],
       may: { domain: 'getdomaininfo' },
       why: 'learns which client has died, to release its nodes and watches',
     },
