@@ -1,20 +1,11 @@
 /* Log lines and clocks. */
 #include "rt.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-static int log_fd = STDERR_FILENO;
-
-void log_open_kernel(void) {
-  int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-  if (fd >= 0)
-    log_fd = fd;
-}
 
 void log_line(const char *line, size_t length) {
   char text[RT_LOG_MAX + 1];
@@ -23,7 +14,7 @@ void log_line(const char *line, size_t length) {
   for (size_t i = 0; i < length; i++)
     text[i] = (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? ' ' : line[i];
   text[length] = '\n';
-  if (write(log_fd, text, length + 1) < 0)
+  if (write(STDERR_FILENO, text, length + 1) < 0)
     return; /* there is nowhere left to complain */
 }
 

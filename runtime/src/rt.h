@@ -40,9 +40,8 @@ extern char **program_argv; /* what follows the program's file name */
 /* globals.c */
 int globals_register(JSContext *ctx);
 
-/* log.c: one line, cut at RT_LOG_MAX bytes; control characters become spaces. */
+/* log.c: one line to stderr (/dev/kmsg under process 1), cut at RT_LOG_MAX bytes; control characters become spaces. */
 #define RT_LOG_MAX 900
-void log_open_kernel(void); /* from now on to /dev/kmsg instead of stderr */
 void log_line(const char *line, size_t length);
 void log_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

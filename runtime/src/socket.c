@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/netlink.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG_MAX 128
+#define UEVENT_GROUP 1
 
 static JSValue pipe_(JSContext *ctx, JSValueConst *argv) {
   (void)argv;
@@ -73,7 +75,18 @@ static JSValue shutdown_write(JSContext *ctx, JSValueConst *argv) {
   return shutdown(fd, SHUT_WR) < 0 ? throw_errno(ctx, NULL) : JS_UNDEFINED;
 }
 
+/* Linux's announcements of devices; the group is the kernel's own, not udev's. */
+static JSValue open_uevents(JSContext *ctx, JSValueConst *argv) {
+  (void)argv;
+  struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = UEVENT_GROUP};
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+    return fail(ctx, fd, NULL);
+  return JS_NewInt32(ctx, fd);
+}
+
 const struct rt_export socket_exports[] = {
+    {"openUevents", 0, open_uevents},
     {"pipe", 0, pipe_},
     {"unixListen", 2, unix_listen},
     {"unixAccept", 1, unix_accept},

@@ -5,6 +5,7 @@
 #include "rt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -51,15 +52,16 @@ static int run_once(int (*program)(void)) {
   return status;
 }
 
-/* What every service VM needs before its first line can be logged. */
+/* The supervisor's own needs: device nodes, and /dev/kmsg as standard output and error of everything. */
 static void prepare_vm(void) {
   mkdir("/dev", 0755);
-  mkdir("/proc", 0755);
-  mkdir("/sys", 0755);
   mount("dev", "/dev", "devtmpfs", 0, NULL); /* fails when the kernel already did */
-  mount("proc", "/proc", "proc", 0, NULL);
-  mount("sys", "/sys", "sysfs", 0, NULL);
-  log_open_kernel();
+  int null = open("/dev/null", O_RDWR), kmsg = open("/dev/kmsg", O_WRONLY);
+  dup2(null, STDIN_FILENO);
+  dup2(kmsg < 0 ? null : kmsg, STDOUT_FILENO);
+  dup2(kmsg < 0 ? null : kmsg, STDERR_FILENO);
+  for (int fd = STDERR_FILENO + 1; fd <= null || fd <= kmsg; fd++)
+    close(fd);
 }
 
 static int finish(bool is_init, int status) {
