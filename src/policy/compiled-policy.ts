@@ -1,5 +1,5 @@
 /** A compiled policy as the set of what it allows. Read from the binary that Xen loads, not from the text it was made of. */
-import { decompilePolicy } from './compile.ts';
+import { disassemble } from './checkpolicy.ts';
 
 export interface Allowed {
   readonly source: string;
@@ -31,7 +31,7 @@ export function allowedBy(decompiled: string): Allowed[] {
   });
 }
 
-export const readCompiledPolicy = (binaryFile: string): Allowed[] => allowedBy(decompilePolicy(binaryFile));
+export const readCompiledPolicy = (binary: Uint8Array): Allowed[] => allowedBy(disassemble(binary));
 
 export const describeAllowed = ({ source, target, class: className, permission }: Allowed): string =>
   `allow ${source} ${target}:${className} ${permission}`;

@@ -40,7 +40,6 @@ const lines = [
   ['pciback', 'builder'],
   ['pciback', 'blkback'],
   ['pciback', 'netback'],
-  ['dom0', 'builder'],
 ].map((pair) => pair.sort().join(' '));
 
 const isTalk = ({ class: className, permission }: Allowed) =>

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contextOf, domainTypes } from '../contracts/flask-contexts.ts';
 import type { Manifest } from '../kit/manifest.ts';
-import { buildPolicy } from './build.ts';
-import { compilePolicy, PolicyError } from './compile.ts';
+import { assemble, PolicyError } from './checkpolicy.ts';
+import { compilePolicy } from './compile.ts';
 import { type Allowed, allowedBy, describeAllowed, readCompiledPolicy } from './compiled-policy.ts';
 import { policyDocument } from './document.ts';
 import { generatePolicy } from './generate.ts';
@@ -18,11 +18,7 @@ const text = generatePolicy(manifests, xenClassFiles);
 const scratch = mkdtempSync(join(tmpdir(), 'ennead-policy-test-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-function compiled(source: string): Allowed[] {
-  const file = join(scratch, 'policy');
-  compilePolicy(source, file);
-  return readCompiledPolicy(file);
-}
+const compiled = (source: string): Allowed[] => readCompiledPolicy(assemble(source));
 
 const changed = (name: string, changes: Partial<Manifest>): Manifest[] =>
   manifests.map((manifest) => (manifest.name === name ? { ...manifest, ...changes } : manifest));
@@ -125,20 +121,20 @@ describe('never rules', () => {
   });
 });
 
-describe('buildPolicy()', () => {
+describe('compilePolicy()', () => {
   it('writes the same bytes each time', () => {
     const [first, second] = ['first', 'second'].map((name) => join(scratch, name));
-    buildPolicy(manifests, xenClassFiles, first!);
-    buildPolicy(manifests, xenClassFiles, second!);
+    compilePolicy(text, first!);
+    compilePolicy(text, second!);
     expect(readFileSync(first!).equals(readFileSync(second!))).toBe(true);
   });
 
-  it('leaves nothing behind when a manifest asks for what may never be', () => {
+  it('writes nothing when a manifest asks for what may never be', () => {
     const greedy = changed('netback', {
       hypercalls: [{ on: 'guest', may: { mmu: 'map_read' }, why: 'looks at packets without a grant' }],
     });
     const file = join(scratch, 'greedy');
-    expect(() => buildPolicy(greedy, xenClassFiles, file)).toThrow(
+    expect(() => compilePolicy(generatePolicy(greedy, xenClassFiles), file)).toThrow(
       /never: only Bootstrapper and Builder reach into the memory of another domain, but allow netback_t guest_t:mmu map_read/,
     );
     expect(existsSync(file)).toBe(false);

@@ -8,7 +8,7 @@ export const manifest = defineManifest({
   kernel: 'pci',
   memoryMib: 192,
   lifetime: 'boot only',
-  reset: { depth: 'destroyed', when: 'Builder destroys it when the hand-over is complete' },
+  reset: { depth: 'destroyed', when: 'Builder, which it starts last, destroys it' },
   cmdline: [
     { option: 'pci=off', why: 'a domain 0 that has enumerated PCI cannot be destroyed' },
     { option: 'acpi=off', why: 'ACPI belongs to PCIBack' },
@@ -25,13 +25,9 @@ export const manifest = defineManifest({
     { on: 'xenstore-logic', may: { domain: 'set_virq_handler' }, why: 'sends the news of dead domains to XenStore' },
     { on: 'security', may: { security: 'check_context' }, why: 'turns the labels of the VMs it builds into SIDs' },
     { on: 'xen', may: { mmu: 'memorymap' }, why: 'the kernel of an initial domain reads the machine memory map' },
-    { on: 'xen', may: { xen: 'physinfo' }, why: 'waits until Xen has the memory for the VMs it builds' },
   ],
   grants: [],
-  channels: [
-    { peer: 'builder', why: 'tells Builder that everything is built' },
-    { peer: 'self', why: 'Linux without a XenStore opens a channel to itself when it starts' },
-  ],
+  channels: [{ peer: 'self', why: 'Linux without a XenStore opens a channel to itself when it starts' }],
   xenstore: [],
   devices: [],
 });

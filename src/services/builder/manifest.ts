@@ -18,7 +18,7 @@ export const manifest = defineManifest({
       may: { domain: 'pause destroy shutdown' },
       why: 'ends, holds and resumes what it built',
     },
-    { on: 'bootstrapper', may: { domain: 'destroy' }, why: 'removes domain 0 when its job is done' },
+    { on: 'bootstrapper', may: { domain: 'destroy' }, why: 'removes domain 0, whose last act was to start Builder' },
     { on: ['anyone', 'self'], may: { domain: 'getdomaininfo' }, why: 'lists VMs and notices that one has ended' },
     {
       on: ['pciback', 'pciback-retired'],
@@ -33,7 +33,6 @@ export const manifest = defineManifest({
     { from: 'pciback', use: 'map', why: "the ring of PCIBack's reports" },
   ],
   channels: [
-    { peer: 'bootstrapper', why: 'is told that everything is built' },
     { peer: 'xenstore-logic', why: 'XenStore client; introduces the VMs it builds' },
     { peer: 'toolstack', why: 'takes requests for guests' },
     { peer: 'pciback', why: 'learns of controllers and says whom to hand them to' },
