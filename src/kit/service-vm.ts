@@ -1,0 +1,41 @@
+/** How a service VM is described to Xen's domain builder, whoever builds it. */
+import { type BootParameters, encodeBootParameters } from '../contracts/boot-parameters.ts';
+import { type CataloguedService, type CatalogueEntry, serviceCatalogue } from '../contracts/service-catalogue.ts';
+import type { DomId, PvImage } from '../xen/ports.ts';
+
+export const IMAGES = '/images';
+
+/**
+ * The kernel's log and the service's go to Xen's own console through hypercalls. There is no hvc0: nobody serves the consoles of
+ * services, and Linux waits for ever on a console ring that is full. Warnings and worse are printed, and so is a service's log,
+ * which has the level of a warning.
+ */
+const COMMON_OPTIONS = ['earlyprintk=xen,keep', 'loglevel=5'];
+
+export interface ServiceVmOptions {
+  readonly parameters?: BootParameters;
+  /** Words for the kernel beside the manifest's. */
+  readonly kernelOptions?: readonly string[];
+  /** Appended to the service's own root file system. */
+  readonly ramdisks?: readonly string[];
+}
+
+export function serviceImage(service: CataloguedService, options: ServiceVmOptions = {}): PvImage {
+  const { kernel, options: ownOptions }: CatalogueEntry = serviceCatalogue[service];
+  const words = [...COMMON_OPTIONS, ...ownOptions, ...(options.kernelOptions ?? [])];
+  return {
+    kernelPath: `${IMAGES}/${kernel}.elf`,
+    ramdiskPaths: [`${IMAGES}/${service}.cpio`, ...(options.ramdisks ?? [])],
+    cmdline: [...words, encodeBootParameters(options.parameters ?? {})].join(' ').trim(),
+  };
+}
+
+/** The same at every boot: a service is known by its domid. RFC 9562, version 8: `656e6e65-6164-8000-8000-00000000<domid>`. */
+export function serviceUuid(domid: DomId): Uint8Array {
+  const uuid = new Uint8Array(16);
+  uuid.set(new TextEncoder().encode('ennead'));
+  uuid[6] = 0x80;
+  uuid[8] = 0x80;
+  new DataView(uuid.buffer).setUint16(14, domid);
+  return uuid;
+}
