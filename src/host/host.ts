@@ -131,7 +131,7 @@ export async function spawnQemu(
 
 const READY = /ennead\[toolstack\]: ready/;
 const FAILED = /ennead\[\w[\w-]*\]: failed: |\(XEN\) (Panic on CPU|.*Hardware Dom\d+ (crashed|shutdown))/;
-const SERVICE_LINE = /\(d\d+\)\s.*ennead\[/;
+const SERVICE_LINE = /ennead\[[\w-]+\]: /;
 
 async function bootFinished(
   directory: HostDirectory,

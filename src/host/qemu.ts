@@ -38,7 +38,8 @@ const XEN_ARGUMENTS = [
   'console=com1',
   'com1=115200,8n1',
   'loglvl=warning',
-  'guest_loglvl=warning',
+  // What a VM writes comes at debug level, with `(dN)` before it.
+  'guest_loglvl=all',
   'flask=enforcing',
   'hardware_dom=1',
   'dom0_max_vcpus=1',
@@ -48,7 +49,7 @@ const XEN_ARGUMENTS = [
   'conswitch=x',
 ];
 
-const BOOTSTRAPPER_ARGUMENTS = ['console=hvc0', 'quiet', 'pci=off', 'acpi=off', 'swiotlb=noforce'];
+const BOOTSTRAPPER_ARGUMENTS = ['console=hvc0', 'quiet', 'loglevel=5', 'pci=off', 'acpi=off', 'swiotlb=noforce'];
 
 /** Domain 0's memory: the images of the VMs that it builds, and its own program. It is free again after the boot. */
 export const BOOTSTRAPPER_MEMORY_MIB = 256;
