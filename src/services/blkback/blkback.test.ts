@@ -1,0 +1,281 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  VOLUME_ANSWER_BYTES_MAX,
+  type VolumeAnswer,
+  volumeAnswer,
+  volumeAnswerDirectory,
+  volumeRequestDirectory,
+} from '../../contracts/volumes.ts';
+import { FakeClock, FakeFiles, FakeLoopDevices, FakeUevents, FakeXenStore, settle } from '../../kit/fake-driver-vm.ts';
+import type { Streams } from '../../xen/ports.ts';
+import { runBlkback, VOLUME_FOLDER } from './blkback.ts';
+
+const DOMID = 5;
+const HOME = `/local/domain/${DOMID}`;
+const STATE = `${HOME}/ennead/state`;
+const vbd = (frontend: number, id = 51712) => `${HOME}/backend/vbd/${frontend}/${id}`;
+
+class Vm {
+  readonly store = new FakeXenStore();
+  readonly files = new FakeFiles();
+  readonly uevents = new FakeUevents();
+  readonly clock = new FakeClock();
+  readonly loopDevices = new FakeLoopDevices(this.files, this.uevents);
+  readonly lines: string[] = [];
+  poweredOff = false;
+
+  constructor() {
+    this.store.nodes.set('domid', String(DOMID));
+  }
+
+  addDisk(): void {
+    this.files.add('/sys/block/sda/device/subsystem', '../../bus/scsi', 'link');
+  }
+
+  run(): Promise<void> {
+    const { store, files, uevents, clock, loopDevices } = this;
+    const superblock = new Uint8Array(4096);
+    superblock.set([0x53, 0xef], 0x438);
+    superblock.set(new TextEncoder().encode('ennead'), 0x478);
+    const stream = {
+      read: () => superblock,
+      write: () => 0,
+      onReadable: () => {},
+      onWritable: () => {},
+      close: () => {},
+    };
+    const streams: Streams = { open: () => stream, listen: () => () => {}, connect: () => stream };
+    const power = {
+      off: () => {
+        this.poweredOff = true;
+      },
+    };
+    return runBlkback({
+      store,
+      files,
+      streams,
+      loopDevices,
+      uevents,
+      clock,
+      power,
+      log: (line) => this.lines.push(line),
+    });
+  }
+
+  async ask(request: unknown): Promise<VolumeAnswer> {
+    await this.store.write(`${volumeRequestDirectory(DOMID)}/1`, JSON.stringify(request));
+    await settle();
+    expect(await this.store.list(volumeRequestDirectory(DOMID))).toEqual([]);
+    const answer = volumeAnswer.parse(JSON.parse(this.store.nodes.get(`${volumeAnswerDirectory(DOMID)}/1`)!));
+    await this.store.remove(`${volumeAnswerDirectory(DOMID)}/1`);
+    return answer;
+  }
+
+  async addVbd(frontend: number, params: string, mode: string, id = 51712): Promise<string | undefined> {
+    const path = vbd(frontend, id);
+    const nodes = {
+      frontend: `/local/domain/${frontend}/device/vbd/${id}`,
+      'frontend-id': `${frontend}`,
+      online: '1',
+      state: '2',
+    };
+    await this.store.writeAll(path, { ...nodes, params, mode });
+    await settle();
+    return this.store.nodes.get(`${path}/hotplug-error`) ?? this.store.nodes.get(`${path}/hotplug-status`);
+  }
+
+  async removeVbd(frontend: number): Promise<void> {
+    await this.store.remove(`${HOME}/backend/vbd/${frontend}`);
+    await settle();
+  }
+}
+
+let vm: Vm;
+
+beforeEach(async () => {
+  vm = new Vm();
+  vm.addDisk();
+  await vm.run();
+  await vm.ask({ op: 'create', name: 'root', bytes: 1024 ** 2 });
+});
+
+describe('start', () => {
+  it('mounts the disk and says ready', () => {
+    expect(vm.files.mounts).toEqual(['/dev/sda /disk ext4']);
+    expect(vm.store.nodes.get(STATE)).toBe('ready');
+  });
+
+  it('waits for a disk that comes late', async () => {
+    const late = new Vm();
+    const running = late.run();
+    await settle();
+    expect(late.store.nodes.get(STATE)).toBe('starting');
+    late.addDisk();
+    late.uevents.announce();
+    await running;
+    expect(late.store.nodes.get(STATE)).toBe('ready');
+  });
+
+  it('fails with a reason where there is no disk', async () => {
+    const bare = new Vm();
+    const running = bare.run();
+    const failed = expect(running).rejects.toThrow('no disk');
+    await settle();
+    bare.clock.pass(30_000);
+    await failed;
+    expect(bare.store.nodes.get(STATE)).toMatch(/^failed:.*no disk with an ext4 file system labelled ennead/);
+  });
+});
+
+describe('a vbd', () => {
+  it("gets its volume's loop device", async () => {
+    expect(await vm.addVbd(16, 'root', 'w')).toBe('connected');
+    expect(vm.store.nodes.get(`${vbd(16)}/physical-device`)).toBe('7:0');
+    expect(vm.loopDevices.attached()).toEqual([`${VOLUME_FOLDER}/root.img`]);
+  });
+
+  it('has its device number in hexadecimal, as Linux reads it', async () => {
+    for (let id = 0; id < 11; id++) await vm.addVbd(16, 'root', 'r', id);
+    expect(vm.store.nodes.get(`${vbd(16, 10)}/physical-device`)).toBe('7:a');
+  });
+
+  it.each([
+    ['missing', 'w', 'there is no volume missing'],
+    ['../volumes/root', 'w', 'there is no volume ../volumes/root'],
+    ['root', 'w!', 'mode is "w!", not r or w'],
+    ['root', '', 'mode is "", not r or w'],
+  ])('for %s in mode %s is refused', async (params, mode, why) => {
+    expect(await vm.addVbd(16, params, mode)).toBe(why);
+    expect(vm.loopDevices.attached()).toEqual([]);
+  });
+
+  it('may be written by one front end only, or read by many', async () => {
+    expect(await vm.addVbd(16, 'root', 'w')).toBe('connected');
+    expect(await vm.addVbd(17, 'root', 'w')).toBe('volume root is in use by domain 16');
+    expect(await vm.addVbd(18, 'root', 'r')).toBe('volume root is in use by domain 16');
+    await vm.removeVbd(16);
+    expect(await vm.addVbd(19, 'root', 'r')).toBe('connected');
+    expect(await vm.addVbd(20, 'root', 'r')).toBe('connected');
+    expect(await vm.addVbd(21, 'root', 'w')).toBe('volume root is in use by domain 19');
+  });
+
+  it('leaves no loop device behind', async () => {
+    await vm.addVbd(16, 'root', 'w');
+    await vm.removeVbd(16);
+    expect(vm.loopDevices.attached()).toEqual([]);
+  });
+
+  it('waits for a volume whose former writer Linux has not let go yet', async () => {
+    await vm.addVbd(16, 'root', 'w');
+    vm.loopDevices.hold('/dev/loop0');
+    await vm.removeVbd(16);
+    expect(await vm.addVbd(17, 'root', 'w')).toBeUndefined();
+    vm.loopDevices.letGo('/dev/loop0');
+    await settle();
+    expect(vm.store.nodes.get(`${vbd(17)}/hotplug-status`)).toBe('connected');
+    expect(vm.loopDevices.attached()).toHaveLength(1);
+  });
+});
+
+describe('a second process in the same VM', () => {
+  it('keeps what is attached, ends what is no longer wanted, and does not mount twice', async () => {
+    await vm.ask({ op: 'create', name: 'data', bytes: 512 });
+    await vm.addVbd(16, 'root', 'w');
+    await vm.addVbd(17, 'data', 'w');
+    vm.store.watches.clear();
+    await vm.store.remove(`${HOME}/backend/vbd/17`);
+    await vm.run();
+    expect(vm.files.mounts).toHaveLength(1);
+    expect(vm.loopDevices.attached()).toEqual([`${VOLUME_FOLDER}/root.img`]);
+    expect(await vm.addVbd(18, 'root', 'w')).toBe('volume root is in use by domain 16');
+    await vm.removeVbd(16);
+    expect(vm.loopDevices.attached()).toEqual([]);
+  });
+
+  it('does not believe a physical-device that is another volume', async () => {
+    await vm.ask({ op: 'create', name: 'data', bytes: 512 });
+    await vm.addVbd(16, 'root', 'w');
+    vm.store.watches.clear();
+    vm.store.nodes.set(`${vbd(16)}/params`, 'data');
+    await vm.run();
+    expect(vm.store.nodes.get(`${vbd(16)}/hotplug-error`)).toBe('physical-device is not volume data');
+  });
+});
+
+describe('requests for volumes', () => {
+  it('list says size, what is taken and who has it', async () => {
+    await vm.addVbd(16, 'root', 'w');
+    const answer = await vm.ask({ op: 'list' });
+    expect(answer).toMatchObject({
+      ok: true,
+      more: false,
+      volumes: [{ name: 'root', bytes: 1024 ** 2, allocatedBytes: 0, attachedTo: [16] }],
+    });
+  });
+
+  it('list comes in parts that fit into XenStore', async () => {
+    const names = [...Array(60).keys()].map((index) => `${'v'.repeat(60)}${String(index).padStart(2, '0')}`);
+    for (const name of names) await vm.ask({ op: 'create', name, bytes: 512 });
+    const seen: string[] = [];
+    for (let more = true; more; ) {
+      const answer = await vm.ask({ op: 'list', ...(seen.length > 0 && { after: seen.at(-1) }) });
+      if (!answer.ok) throw new Error(answer.message);
+      expect(JSON.stringify(answer).length).toBeLessThanOrEqual(VOLUME_ANSWER_BYTES_MAX);
+      seen.push(...answer.volumes.map(({ name }) => name));
+      more = answer.more;
+    }
+    expect(seen).toEqual(['root', ...names]);
+  });
+
+  it.each([
+    [{ op: 'create', name: 'root', bytes: 512 }, 'exists'],
+    [{ op: 'create', name: 'huge', bytes: 2 ** 40 }, 'full'],
+    [{ op: 'create', name: '../x', bytes: 512 }, 'bad-request'],
+    [{ op: 'create', name: 'x', bytes: 513 }, 'bad-request'],
+    [{ op: 'delete', name: 'nothing' }, 'missing'],
+    [{ op: 'format' }, 'bad-request'],
+    ['list', 'bad-request'],
+  ])('%j is refused: %s', async (request, code) => {
+    expect(await vm.ask(request)).toMatchObject({ ok: false, code });
+  });
+
+  it('delete is refused while a front end has the volume, or Linux still holds it', async () => {
+    await vm.addVbd(16, 'root', 'r');
+    expect(await vm.ask({ op: 'delete', name: 'root' })).toMatchObject({ code: 'busy' });
+    vm.loopDevices.hold('/dev/loop0');
+    await vm.removeVbd(16);
+    expect(await vm.ask({ op: 'delete', name: 'root' })).toMatchObject({ code: 'busy' });
+    vm.loopDevices.letGo('/dev/loop0');
+    expect(await vm.ask({ op: 'delete', name: 'root' })).toMatchObject({ ok: true });
+  });
+});
+
+describe('shutdown', () => {
+  it.each(['poweroff', ''])('on control/shutdown = %j detaches, unmounts and powers off', async (value) => {
+    await vm.addVbd(16, 'root', 'w');
+    await vm.store.write(`${HOME}/control/shutdown`, value);
+    await settle();
+    expect(vm.loopDevices.attached()).toEqual([]);
+    expect(vm.files.mounts).toEqual([]);
+    expect(vm.store.watches.size).toBe(1);
+    expect(vm.poweredOff).toBe(true);
+  });
+
+  it('is not what an empty node from the start means', async () => {
+    const other = new Vm();
+    other.addDisk();
+    other.store.nodes.set(`${HOME}/control/shutdown`, '');
+    await other.run();
+    await settle();
+    expect(other.poweredOff).toBe(false);
+  });
+
+  it('is possible while the disk is still awaited', async () => {
+    const bare = new Vm();
+    void bare.run();
+    await settle();
+    await bare.store.write(`${HOME}/control/shutdown`, 'poweroff');
+    await settle();
+    expect(bare.poweredOff).toBe(true);
+  });
+});
