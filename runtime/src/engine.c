@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,18 +64,21 @@ static JSContext *engine_create(bool compiler) {
   return ctx;
 }
 
-/* The whole file, NUL-terminated, to be freed; NULL after a log line. */
+/* The whole file, NUL-terminated, to be freed; NULL after a log line. Sized by the file: a small VM has no memory to spare. */
 static char *load_program(const char *path, size_t *length) {
   FILE *file = fopen(path, "re");
-  char *data = file ? malloc(PROGRAM_BYTES_MAX + 1) : NULL;
-  if (data) {
-    *length = fread(data, 1, PROGRAM_BYTES_MAX + 1, file);
-    if (ferror(file) || *length > PROGRAM_BYTES_MAX) {
-      errno = ferror(file) ? EIO : EFBIG;
+  struct stat status;
+  char *data = NULL;
+  if (file && fstat(fileno(file), &status) == 0) {
+    *length = (size_t)status.st_size;
+    if (status.st_size > PROGRAM_BYTES_MAX)
+      errno = EFBIG;
+    else
+      data = calloc(*length + 1, 1);
+    if (data && fread(data, 1, *length, file) != *length) {
+      errno = EIO;
       free(data);
       data = NULL;
-    } else {
-      data[*length] = 0;
     }
   }
   if (!data)
