@@ -123,6 +123,12 @@ describe('a device', () => {
     expect(handler.events).toEqual(['adopt 16/51712']);
   });
 
+  it('that an earlier process refused stays refused', async () => {
+    await addDevice(16, 51712, { 'hotplug-status': 'error' });
+    await devices.start();
+    expect(handler.events).toEqual([]);
+  });
+
   it('that went while it was being connected is not brought back', async () => {
     handler.answer = async () => {
       await store.remove(pathOf(16, 51712));
