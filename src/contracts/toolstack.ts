@@ -1,0 +1,195 @@
+/**
+ * The operator's conversation with Toolstack: JSON-RPC 2.0, one message to a line, on the standard streams of an SSH session.
+ *
+ * A session whose first request is `volume.import` or `volume.export` belongs to that transfer alone: after the answer's line the
+ * session carries the volume (src/contracts/volume-frames.ts), then one last line: a `volume.done` or `volume.failed` notification.
+ *
+ * `console.attach` makes Toolstack send `console.output` notifications (the backlog first, even before the answer) and take
+ * `console.input` ones, until `console.ended`.
+ */
+import * as z from 'zod/mini';
+import type { ServiceStatus, TrustRecord } from './builder.ts';
+import { domid, imageName, noParams, vmName } from './builder.ts';
+import type { Volume } from './volumes.ts';
+import { volumeBytes, volumeName } from './volumes.ts';
+
+/** Disks a guest can name: Xen's own names first, then those of the emulated buses that Linux maps to the same numbers. */
+export const vdev = z.string().check(z.regex(/^(xvd[a-z]|sd[a-p]|hd[a-d])([1-9]|1[0-5])?$/));
+/** A unicast address: the lowest bit of the first byte is clear. */
+export const macAddress = z.string().check(z.regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/));
+export const bridgeName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/));
+
+export const diskConfig = z.strictObject({ vdev, volume: volumeName, access: z.enum(['r', 'w']) });
+export type DiskConfig = z.infer<typeof diskConfig>;
+
+export const vifConfig = z.strictObject({ mac: z.optional(macAddress), bridge: z.optional(bridgeName) });
+export type VifConfig = z.infer<typeof vifConfig>;
+
+/** What Toolstack does when a guest has ended by itself. */
+export const guestAction = z.enum(['destroy', 'restart', 'preserve']);
+export type GuestAction = z.infer<typeof guestAction>;
+
+export const guestConfig = z.strictObject({
+  name: vmName,
+  /** Made by Toolstack when it is not given. */
+  uuid: z.optional(z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/))),
+  memoryMib: z.number().check(z.int(), z.minimum(8), z.maximum(65536)),
+  vcpus: z.number().check(z.int(), z.minimum(1), z.maximum(32)),
+  /** A name in Builder's list of known-good images; `pvgrub` boots what the guest's own disk says. */
+  kernel: imageName,
+  ramdisk: z.optional(imageName),
+  cmdline: z.string().check(z.regex(/^[\x20-\x7e]{0,900}$/)),
+  disks: z.array(diskConfig).check(z.maxLength(16)),
+  vifs: z.array(vifConfig).check(z.maxLength(8)),
+  onPoweroff: guestAction,
+  onReboot: guestAction,
+  onCrash: guestAction,
+});
+export type GuestConfig = z.infer<typeof guestConfig>;
+
+/** A guest by name or, as xl allows too, by domid. */
+export const guestReference = z.union([vmName, domid]);
+const guestParams = z.strictObject({ guest: guestReference });
+/** `wait`: answer when the guest is gone (or, for a reboot, back). */
+const endParams = z.strictObject({ guest: guestReference, wait: z.optional(z.boolean()) });
+
+/** A running VM whose processors all wait is `running`; `flags` are xl's six letters (r b p s c d). */
+export interface DomainRow {
+  readonly name: string;
+  readonly domid: number;
+  readonly memoryMib: number;
+  readonly vcpus: number;
+  readonly state: 'running' | 'paused' | 'shutdown' | 'crashed' | 'dying';
+  readonly flags: string;
+  readonly timeSeconds: number;
+}
+
+/** In the words of `xl info`. */
+export interface HostReport {
+  readonly host: string;
+  readonly xen_version: string;
+  readonly xen_changeset: string;
+  readonly xen_commandline: string;
+  readonly xen_compile_date: string;
+  readonly linux_version: string;
+  readonly nr_cpus: number;
+  readonly cpu_mhz: number;
+  /** MiB. */
+  readonly total_memory: number;
+  readonly free_memory: number;
+  readonly guests: number;
+  readonly flask: 'enforcing' | 'permissive';
+  readonly dma_isolation: 'iommu' | 'none';
+}
+
+/** One character for one byte (U+0000 to U+00FF): terminals speak no particular encoding. */
+const byteText = z.string().check(z.regex(/^[\0-\xff]{0,65536}$/));
+export const bytesToText = (bytes: Uint8Array): string => {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+};
+export const textToBytes = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
+export const consoleData = z.strictObject({ data: byteText });
+export const consoleEnded = z.strictObject({ reason: z.string() });
+
+/** method → what it takes. Answers are the types of `ToolstackAnswers`. */
+export const toolstackMethods = {
+  'guest.list': noParams,
+  'guest.create': guestConfig,
+  'guest.shutdown': endParams,
+  'guest.reboot': endParams,
+  'guest.destroy': guestParams,
+  'guest.pause': guestParams,
+  'guest.unpause': guestParams,
+  'console.attach': guestParams,
+  'console.input': consoleData,
+  'volume.list': noParams,
+  'volume.create': z.strictObject({ name: volumeName, bytes: volumeBytes }),
+  'volume.delete': z.strictObject({ name: volumeName }),
+  'services.list': noParams,
+  'trust.list': noParams,
+  'host.info': noParams,
+  'host.messages': noParams,
+  /** Answers when the guests are gone and Builder has taken the order to stop the machine. */
+  'host.shutdown': noParams,
+} as const;
+export type ToolstackMethod = keyof typeof toolstackMethods;
+
+export interface ToolstackAnswers {
+  'guest.list': { readonly domains: readonly DomainRow[] };
+  'guest.create': { readonly name: string; readonly domid: number };
+  'guest.shutdown': Record<string, never>;
+  'guest.reboot': Record<string, never>;
+  'guest.destroy': Record<string, never>;
+  'guest.pause': Record<string, never>;
+  'guest.unpause': Record<string, never>;
+  'console.attach': { readonly name: string; readonly domid: number };
+  'console.input': Record<string, never>;
+  'volume.list': { readonly volumes: readonly Volume[]; readonly freeBytes: number };
+  'volume.create': Record<string, never>;
+  'volume.delete': Record<string, never>;
+  'services.list': { readonly services: readonly ServiceStatus[] };
+  'trust.list': { readonly records: readonly TrustRecord[] };
+  'host.info': HostReport;
+  'host.messages': { readonly text: string };
+  'host.shutdown': Record<string, never>;
+}
+
+/** The methods that take a session over. Both answer `{ bytes }`: the volume's size. */
+export const transferMethods = {
+  /** Makes the volume, as large as `bytes` (rounded up to whole sectors); a transfer that fails removes it again. */
+  'volume.import': z.strictObject({
+    name: volumeName,
+    bytes: z.number().check(z.int(), z.minimum(1), z.maximum(2 ** 44)),
+  }),
+  'volume.export': z.strictObject({ name: volumeName }),
+} as const;
+export type TransferMethod = keyof typeof transferMethods;
+
+/** The first line of a transfer's session, and its last. */
+export const transferRequest = z.discriminatedUnion('method', [
+  z.strictObject({
+    jsonrpc: z.literal('2.0'),
+    id: z.number(),
+    method: z.literal('volume.import'),
+    params: transferMethods['volume.import'],
+  }),
+  z.strictObject({
+    jsonrpc: z.literal('2.0'),
+    id: z.number(),
+    method: z.literal('volume.export'),
+    params: transferMethods['volume.export'],
+  }),
+]);
+export const transferAnswer = z.union([
+  z.object({ result: z.object({ bytes: z.number() }) }),
+  z.object({ error: z.object({ message: z.string(), data: z.object({ code: z.string() }) }) }),
+]);
+export const transferEnd = z.discriminatedUnion('method', [
+  z.object({ method: z.literal('volume.done'), params: z.object({ bytes: z.number() }) }),
+  z.object({ method: z.literal('volume.failed'), params: z.object({ code: z.string(), message: z.string() }) }),
+]);
+
+/** Every refusal that an operator can meet, as the words that travel; src/cli/exit-codes.ts gives each its exit code. */
+export const toolstackErrors = [
+  'unknown-guest',
+  'guest-exists',
+  'guest-state',
+  'guest-not-booting',
+  'guest-timeout',
+  'bad-config',
+  'unknown-kernel',
+  'no-memory',
+  'no-driver',
+  'volume-missing',
+  'volume-exists',
+  'volume-busy',
+  'volume-full',
+  'volume-failed',
+  'transfer-incomplete',
+  'busy',
+  'refused',
+] as const;
+export type ToolstackError = (typeof toolstackErrors)[number];

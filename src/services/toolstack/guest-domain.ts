@@ -1,0 +1,132 @@
+/** One guest's domain: how it comes to run, and how every trace of it goes. Nothing here decides when. */
+import type { GuestBuilt } from '../../contracts/builder.ts';
+import { RpcError } from '../../kit/rpc.ts';
+import { type Clock, type DomainControl, type DomId, PortError } from '../../xen/ports.ts';
+import type { XenStore } from '../../xen/xenstore-port.ts';
+import type { Builder, Driver } from './builder-client.ts';
+import type { ConsolePorts, GuestConsole } from './console.ts';
+import { BackendError, backendReady, type Device, diskDevice, plugDevice, unplugDevice, vifDevice } from './devices.ts';
+import { guestNodes, vmPath } from './guest-nodes.ts';
+import { type GuestRecord, removeRecord, type SettledConfig, saveRecord } from './guest-record.ts';
+import { home, writeNodes } from './nodes.ts';
+
+export interface GuestPorts extends ConsolePorts {
+  readonly clock: Clock;
+  readonly domains: Pick<DomainControl, 'list' | 'info'>;
+  readonly xenstore: XenStore;
+  readonly builder: Builder;
+  readonly ownDomid: DomId;
+  random(length: number): Uint8Array;
+}
+
+const BACKEND_READY_TIMEOUT_MS = 30_000;
+const BACKEND_CLOSED_TIMEOUT_MS = 15_000;
+
+/** Builds the domain, plugs its devices, serves its console, lets it run. If anything fails, nothing is left. */
+export async function startDomain(
+  ports: GuestPorts,
+  config: SettledConfig,
+  console: GuestConsole,
+  restartsMs: readonly number[],
+): Promise<GuestRecord> {
+  const drivers = await driversFor(ports.builder, config);
+  const built = await ports.builder.createGuest({
+    name: config.name,
+    uuid: config.uuid,
+    memoryMib: config.memoryMib,
+    vcpus: config.vcpus,
+    kernel: config.kernel,
+    ...(config.ramdisk === undefined ? {} : { ramdisk: config.ramdisk }),
+    cmdline: config.cmdline,
+    backends: [drivers.storageDomid, drivers.networkDomid].filter((of) => of !== null),
+  });
+  const record: GuestRecord = {
+    domid: built.domid,
+    config,
+    phase: 'building',
+    consolePort: built.consolePort,
+    ...drivers,
+    restartsMs: [...restartsMs],
+  };
+  try {
+    await completeDomain(ports, record, built, console);
+    const running: GuestRecord = { ...record, phase: 'running' };
+    await saveRecord(ports.xenstore, running);
+    return running;
+  } catch (error) {
+    await endDomain(ports, record, console);
+    throw asOperatorError(error, config.name);
+  }
+}
+
+async function completeDomain(
+  ports: GuestPorts,
+  record: GuestRecord,
+  built: GuestBuilt,
+  console: GuestConsole,
+): Promise<void> {
+  const { xenstore } = ports;
+  await saveRecord(xenstore, record);
+  await xenstore.transaction((store) => writeNodes(store, guestNodes(record.config, built, ports.ownDomid)));
+  const devices = guestDevices(record);
+  for (const device of devices) await plugDevice(xenstore, device);
+  await Promise.all(devices.map((device) => backendReady(xenstore, device, BACKEND_READY_TIMEOUT_MS)));
+  console.attach(built.domid, built.consolePort);
+  await ports.builder.unpause(built.domid);
+}
+
+/**
+ * Destroys the domain and removes what belongs to it. Its death and the back ends' farewell go on at once: Xen keeps the
+ * domain until the back ends have unmapped its pages, and they do so only when its nodes say that it has gone.
+ */
+export async function endDomain(ports: GuestPorts, record: GuestRecord, console: GuestConsole): Promise<void> {
+  const { xenstore, builder, log } = ports;
+  console.detach();
+  const destroyed = builder.destroy(record.domid).catch((error: unknown) => {
+    if (!(error instanceof RpcError && error.code === 'unknown-domain')) throw error;
+  });
+  const unplugged = Promise.all(
+    guestDevices(record).map(async (device) => {
+      const options = { frontendGone: true, timeoutMs: BACKEND_CLOSED_TIMEOUT_MS };
+      if (!(await unplugDevice(xenstore, device, options)))
+        log(`${record.config.name}: domain ${device.backend} did not close ${device.kind} ${device.devid} in time`);
+    }),
+  );
+  const outcomes = await Promise.allSettled([destroyed, unplugged]);
+  await xenstore.remove(vmPath(record.config.uuid));
+  await xenstore.remove(home(record.domid));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  // Last: as long as the record is there, a restarted Toolstack tries again.
+  await removeRecord(xenstore, record.domid);
+}
+
+export function guestDevices({ domid, config, storageDomid, networkDomid }: GuestRecord): Device[] {
+  const disks = storageDomid === null ? [] : config.disks.map((disk) => diskDevice(domid, storageDomid, disk));
+  const vifs = networkDomid === null ? [] : config.vifs.map((vif, index) => vifDevice(domid, networkDomid, index, vif));
+  return [...disks, ...vifs];
+}
+
+async function driversFor(
+  builder: Builder,
+  config: SettledConfig,
+): Promise<{ storageDomid: DomId | null; networkDomid: DomId | null }> {
+  const needs = config.disks.length + config.vifs.length > 0;
+  const drivers = needs ? await builder.drivers() : [];
+  return {
+    storageDomid: config.disks.length > 0 ? readyDriver(drivers, 'storage') : null,
+    networkDomid: config.vifs.length > 0 ? readyDriver(drivers, 'network') : null,
+  };
+}
+
+export function readyDriver(drivers: readonly Driver[], kind: Driver['kind']): DomId {
+  const driver = drivers.find((candidate) => candidate.kind === kind && candidate.ready);
+  if (driver) return driver.domid;
+  throw new RpcError('no-driver', `no service VM for ${kind} is ready; see: ennead services`);
+}
+
+function asOperatorError(error: unknown, name: string): unknown {
+  if (error instanceof BackendError) return new RpcError('guest-not-booting', `guest ${name}: ${error.message}`);
+  if (error instanceof PortError && error.code === 'ETIMEDOUT')
+    return new RpcError('guest-not-booting', `guest ${name}: a back end did not answer (${error.message})`);
+  return error;
+}

@@ -1,0 +1,73 @@
+/** A guest's own part of XenStore, laid out as libxl does it, so that Linux's and other systems' drivers find what they look for. */
+import type { GuestBuilt } from '../../contracts/builder.ts';
+import type { DomId } from '../../xen/ports.ts';
+import type { SettledConfig } from './guest-record.ts';
+import { home, type Node, ownedBy } from './nodes.ts';
+
+/** What the guest itself writes: its answers to us, and what it wants to tell. */
+const GUEST_WRITABLE = [
+  'control/shutdown',
+  'control/feature-poweroff',
+  'control/feature-reboot',
+  'control/feature-suspend',
+  'control/sysrq',
+  'device/suspend/event-channel',
+  'data',
+  'drivers',
+  'feature',
+  'attr',
+  'error',
+];
+
+const KIB_PER_MIB = 1024;
+/** libxl's default; xenconsoled's bound on what it keeps. */
+const CONSOLE_LIMIT_BYTES = 1048576;
+
+export const vmPath = (uuid: string): string => `/vm/${uuid}`;
+
+export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: DomId): Node[] {
+  const { domid } = built;
+  const readable = ownedBy(toolstack, domid);
+  const writable = [{ domid, access: 'none' as const }];
+  const node = (path: string, value: string | number = '', permissions = readable): Node => ({
+    path: path.startsWith('/') ? path : `${home(domid)}/${path}`,
+    value: String(value),
+    permissions,
+  });
+  const memoryKib = config.memoryMib * KIB_PER_MIB;
+  const vm = vmPath(config.uuid);
+  return [
+    node(home(domid)),
+    node(vm),
+    node(`${vm}/uuid`, config.uuid),
+    node(`${vm}/name`, config.name),
+    node(`${vm}/image`),
+    node(`${vm}/image/ostype`, 'linux'),
+    node('vm', vm),
+    node('name', config.name),
+    node('domid', domid),
+    node('cpu'),
+    ...Array.from({ length: config.vcpus }, (_, vcpu) => [
+      node(`cpu/${vcpu}`),
+      node(`cpu/${vcpu}/availability`, 'online'),
+    ]).flat(),
+    node('memory'),
+    node('memory/static-max', memoryKib),
+    node('memory/target', memoryKib),
+    node('device'),
+    node('device/suspend'),
+    node('control'),
+    node('control/platform-feature-multiprocessor-suspend', 1),
+    node('control/platform-feature-xs_reset_watches', 1),
+    ...GUEST_WRITABLE.map((path) => node(path, '', writable)),
+    node('store'),
+    node('store/port', built.storePort),
+    node('store/ring-ref', built.storeGfn),
+    node('console'),
+    node('console/type', 'xenconsoled'),
+    node('console/output', 'pty'),
+    node('console/limit', CONSOLE_LIMIT_BYTES),
+    node('console/port', built.consolePort),
+    node('console/ring-ref', built.consoleGfn),
+  ];
+}

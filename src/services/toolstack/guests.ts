@@ -1,0 +1,307 @@
+/** The guests this Toolstack manages: who they are, what operators may ask of them, and what happens when one ends by itself. */
+import type { GuestAction, GuestConfig } from '../../contracts/toolstack.ts';
+import { RpcError } from '../../kit/rpc.ts';
+import type { DomId, ShutdownReason } from '../../xen/ports.ts';
+import { GuestConsole } from './console.ts';
+import { endDomain, type GuestPorts, startDomain } from './guest-domain.ts';
+import { type GuestRecord, loadRecords, type SettledConfig, saveRecord } from './guest-record.ts';
+import { settle } from './identity.ts';
+import { home } from './nodes.ts';
+import { Serial } from './serial.ts';
+
+/** A guest that restarts itself more often than this has a fault that restarting does not cure. */
+export const RESTARTS_MAX = 5;
+export const RESTART_WINDOW_MS = 60_000;
+/** How long `create` watches for a guest that dies at once, and how long after its first sign of life. */
+const BOOT_WATCH_MS = 4_000;
+const BOOT_GRACE_MS = 1_000;
+const END_WAIT_MS = 120_000;
+const HOST_SHUTDOWN_WAIT_MS = 60_000;
+
+export interface Guest {
+  readonly name: string;
+  readonly console: GuestConsole;
+  /** null: being built, or between two domains of a restart. */
+  record: GuestRecord | null;
+  config: SettledConfig;
+}
+
+interface Entry extends Guest {
+  readonly serial: Serial;
+  /** Told when the guest's present domain has ended and been dealt with. */
+  readonly endWaiters: Set<(reason: ShutdownReason | 'destroyed') => void>;
+  /** Set while `create` watches: a crash is then reported, not restarted. */
+  booting: boolean;
+}
+
+export class Guests {
+  private readonly entries = new Map<string, Entry>();
+  private closing = false;
+
+  constructor(private readonly ports: GuestPorts) {}
+
+  /** Takes up the guests of an earlier process of this VM, and watches for ends. */
+  async start(): Promise<void> {
+    await this.adopt();
+    await this.ports.xenstore.watch('@releaseDomain', () => this.lookForEnds());
+  }
+
+  all(): readonly Guest[] {
+    return [...this.entries.values()];
+  }
+
+  /** By name or domid. */
+  find(reference: string | number): Guest {
+    return this.entry(reference);
+  }
+
+  /** Whoever uses the volume in a way that another use would disturb. */
+  volumeUser(volume: string, access: 'r' | 'w'): string | null {
+    for (const { name, config } of this.entries.values()) {
+      if (config.disks.some((disk) => disk.volume === volume && (disk.access === 'w' || access === 'w'))) return name;
+    }
+    return null;
+  }
+
+  async create(config: GuestConfig): Promise<{ name: string; domid: DomId }> {
+    if (this.closing) throw new RpcError('refused', 'the host is shutting down');
+    if (this.entries.has(config.name))
+      throw new RpcError('guest-exists', `a guest named ${config.name} exists already; see: ennead list`);
+    const entry = this.register(settle(config, this.ports.random), null);
+    entry.booting = true;
+    try {
+      await entry.serial.run(() => this.bringUp(entry, []));
+      const { domid } = entry.record!;
+      const crashed = await this.diesAtOnce(entry);
+      if (crashed !== null) throw notBooting(entry, crashed);
+      return { name: entry.name, domid };
+    } catch (error) {
+      if (entry.record === null) this.forget(entry, 'the guest did not start');
+      throw error;
+    } finally {
+      entry.booting = false;
+    }
+  }
+
+  /** Asks the guest's own system; with `wait`, until it has done so. */
+  async askToEnd(reference: string | number, how: 'poweroff' | 'reboot', wait: boolean): Promise<void> {
+    const entry = this.entry(reference);
+    const { domid } = this.running(entry);
+    if (this.ports.domains.info(domid)?.paused)
+      throw new RpcError('guest-state', `guest ${entry.name} is paused and cannot hear; first: ennead unpause`);
+    const ended = wait ? this.nextEnd(entry, END_WAIT_MS) : null;
+    await this.ports.xenstore.write(`${home(domid)}/control/shutdown`, how);
+    if (ended && (await ended) === null)
+      throw new RpcError(
+        'guest-timeout',
+        `guest ${entry.name} did not ${how === 'reboot' ? 'reboot' : 'shut down'} in ${END_WAIT_MS / 1000} s; to end it: ennead destroy ${entry.name}`,
+      );
+  }
+
+  async pause(reference: string | number): Promise<void> {
+    await this.ports.builder.pause(this.running(this.entry(reference)).domid);
+  }
+
+  async unpause(reference: string | number): Promise<void> {
+    await this.ports.builder.unpause(this.running(this.entry(reference)).domid);
+  }
+
+  async destroy(reference: string | number): Promise<void> {
+    const entry = this.entry(reference);
+    await entry.serial.run(() => this.takeDown(entry, 'destroyed'));
+  }
+
+  /** Ends every guest, gently first. */
+  async shutDownAll(): Promise<void> {
+    this.closing = true;
+    const running = [...this.entries.values()].filter((entry) => entry.record?.phase === 'running');
+    await Promise.all(
+      running.map(async (entry) => {
+        const ended = this.nextEnd(entry, HOST_SHUTDOWN_WAIT_MS);
+        await this.ports.builder.unpause(entry.record!.domid).catch(() => {});
+        await this.ports.xenstore.write(`${home(entry.record!.domid)}/control/shutdown`, 'poweroff');
+        await ended;
+      }),
+    );
+    await Promise.all([...this.entries.values()].map((entry) => this.destroy(entry.name)));
+  }
+
+  private entry(reference: string | number): Entry {
+    const found =
+      typeof reference === 'string'
+        ? this.entries.get(reference)
+        : [...this.entries.values()].find((entry) => entry.record?.domid === reference);
+    if (!found) throw new RpcError('unknown-guest', `no guest ${reference}; see: ennead list`);
+    return found;
+  }
+
+  private running(entry: Entry): GuestRecord {
+    if (entry.record?.phase === 'running') return entry.record;
+    const state = entry.record?.phase === 'preserved' ? 'has ended and is preserved' : 'is being built or removed';
+    throw new RpcError('guest-state', `guest ${entry.name} ${state}`);
+  }
+
+  private register(config: SettledConfig, record: GuestRecord | null): Entry {
+    const entry: Entry = {
+      name: config.name,
+      config,
+      record,
+      console: new GuestConsole(this.ports),
+      serial: new Serial(),
+      endWaiters: new Set(),
+      booting: false,
+    };
+    this.entries.set(config.name, entry);
+    return entry;
+  }
+
+  private forget(entry: Entry, why: string): void {
+    entry.console.end(why);
+    if (this.entries.get(entry.name) === entry) this.entries.delete(entry.name);
+  }
+
+  private async bringUp(entry: Entry, restartsMs: readonly number[]): Promise<void> {
+    entry.record = await startDomain(this.ports, entry.config, entry.console, restartsMs);
+    this.ports.log(`guest ${entry.name}: domain ${entry.record.domid} runs`);
+    // It may have ended before anybody knew that it was ours.
+    this.lookForEnds();
+  }
+
+  private async takeDown(entry: Entry, reason: ShutdownReason | 'destroyed'): Promise<void> {
+    const { record } = entry;
+    if (!record || this.entries.get(entry.name) !== entry) return;
+    entry.record = { ...record, phase: 'ending' };
+    await saveRecord(this.ports.xenstore, entry.record);
+    await endDomain(this.ports, record, entry.console);
+    entry.record = null;
+    this.ports.log(`guest ${entry.name}: domain ${record.domid} is gone (${reason})`);
+    this.forget(entry, `the guest is gone: ${reason}`);
+    this.tellEnd(entry, reason);
+  }
+
+  private lookForEnds(): void {
+    for (const entry of this.entries.values()) {
+      const { record } = entry;
+      if (record?.phase !== 'running' || this.endOf(record.domid) === null) continue;
+      entry.serial
+        .run(() => this.onEnded(entry))
+        .catch((error: unknown) => this.ports.log(`guest ${entry.name}: ${String(error)}`));
+    }
+  }
+
+  private endOf(domid: DomId): ShutdownReason | 'destroyed' | null {
+    const info = this.ports.domains.info(domid);
+    return info && !info.dying ? info.shutdown : 'destroyed';
+  }
+
+  private async onEnded(entry: Entry): Promise<void> {
+    const { record } = entry;
+    const reason = record?.phase === 'running' ? this.endOf(record.domid) : null;
+    if (!record || reason === null) return;
+    const action = this.actionFor(entry, reason);
+    this.ports.log(`guest ${entry.name}: ${reason}, ${action}; its console ended with: ${entry.console.lastLine()}`);
+    if (action === 'preserve') await this.preserve(entry, record);
+    else if (action === 'restart') await this.restart(entry, record);
+    else return this.takeDown(entry, reason);
+    this.tellEnd(entry, reason);
+  }
+
+  private actionFor(entry: Entry, reason: ShutdownReason | 'destroyed'): GuestAction {
+    const { onPoweroff, onReboot, onCrash } = entry.config;
+    if (reason === 'destroyed' || this.closing) return 'destroy';
+    if (reason === 'poweroff') return onPoweroff;
+    if (reason === 'reboot') return onReboot;
+    if (reason === 'crash' || reason === 'watchdog')
+      return entry.booting && onCrash === 'restart' ? 'destroy' : onCrash;
+    return 'destroy';
+  }
+
+  /** Its memory and its console's backlog stay for whoever wants to look; its devices too. */
+  private async preserve(entry: Entry, record: GuestRecord): Promise<void> {
+    entry.record = { ...record, phase: 'preserved' };
+    await saveRecord(this.ports.xenstore, entry.record);
+  }
+
+  private async restart(entry: Entry, record: GuestRecord): Promise<void> {
+    const nowMs = this.ports.clock.wallClockMs();
+    const recent = record.restartsMs.filter((ms) => nowMs - ms < RESTART_WINDOW_MS);
+    if (recent.length >= RESTARTS_MAX) {
+      this.ports.log(`guest ${entry.name}: ${RESTARTS_MAX} restarts within ${RESTART_WINDOW_MS / 1000} s, given up`);
+      return this.takeDown(entry, 'destroyed');
+    }
+    await endDomain(this.ports, record, entry.console);
+    entry.record = null;
+    try {
+      await this.bringUp(entry, [...recent, nowMs]);
+    } catch (error) {
+      this.forget(entry, 'the guest did not start again');
+      throw error;
+    }
+  }
+
+  /** Why it ended, if it did while watched. */
+  private async diesAtOnce(entry: Entry): Promise<ShutdownReason | 'destroyed' | null> {
+    const firstSign = new Promise<'alive'>((resolve) => entry.console.onNextOutput(() => resolve('alive')));
+    const watch = await Promise.race([this.nextEnd(entry, BOOT_WATCH_MS), firstSign]);
+    entry.console.onNextOutput(null);
+    const end = watch === 'alive' ? await this.nextEnd(entry, BOOT_GRACE_MS) : watch;
+    // A guest that has done its work in a second and powers off is not broken.
+    return end === 'crash' || end === 'watchdog' ? end : null;
+  }
+
+  /** null: not within that time. */
+  private nextEnd(entry: Entry, timeoutMs: number): Promise<ShutdownReason | 'destroyed' | null> {
+    return new Promise((resolve) => {
+      const done = (reason: ShutdownReason | 'destroyed' | null) => {
+        cancel();
+        entry.endWaiters.delete(done);
+        resolve(reason);
+      };
+      const cancel = this.ports.clock.after(timeoutMs, () => done(null));
+      entry.endWaiters.add(done);
+    });
+  }
+
+  private tellEnd(entry: Entry, reason: ShutdownReason | 'destroyed'): void {
+    for (const waiter of [...entry.endWaiters]) waiter(reason);
+  }
+
+  private async adopt(): Promise<void> {
+    const { xenstore, log, builder, ownDomid } = this.ports;
+    const { records, broken } = await loadRecords(xenstore);
+    for (const name of broken) {
+      log(`the record of guest domain ${name} cannot be understood and is dropped`);
+      await xenstore.remove(`/ennead/guests/${name}`);
+    }
+    for (const record of records) await this.adoptOne(record);
+    const known = new Set(records.map(({ domid }) => domid));
+    for (const { domid, role, parent } of await builder.trustRecords()) {
+      if (role !== 'guest' || parent !== ownDomid || known.has(domid)) continue;
+      log(`domain ${domid} was never completed and is destroyed`);
+      await builder.destroy(domid);
+    }
+  }
+
+  private async adoptOne(record: GuestRecord): Promise<void> {
+    const { log } = this.ports;
+    const entry = this.register(record.config, record);
+    const alive = this.ports.domains.info(record.domid) !== null;
+    if (record.phase === 'building' || record.phase === 'ending' || !alive) {
+      await this.takeDown(entry, 'destroyed').catch((error: unknown) => log(`guest ${entry.name}: ${String(error)}`));
+      return;
+    }
+    try {
+      entry.console.attach(record.domid, record.consolePort);
+    } catch (error) {
+      log(`guest ${entry.name}: no console any more: ${String(error)}`);
+    }
+  }
+}
+
+function notBooting(entry: Guest, reason: string): RpcError {
+  const said = entry.console.lastLine();
+  return new RpcError(
+    'guest-not-booting',
+    `guest ${entry.name} ended while it started (${reason})${said ? `; it said last: ${said}` : ' and said nothing'}`,
+  );
+}

@@ -1,0 +1,74 @@
+/** Toolstack without its surroundings: what operators' sessions act on. main.ts gives it the real ports, tests simulated ones. */
+import type { GuestConfig } from '../../contracts/toolstack.ts';
+import { RpcError } from '../../kit/rpc.ts';
+import type { HostInfo } from '../../xen/ports.ts';
+import { vdevNumber } from './device-numbers.ts';
+import type { GuestPorts } from './guest-domain.ts';
+import { Guests } from './guests.ts';
+import { type BlockDevices, OwnDisks } from './own-disks.ts';
+import { Volumes } from './volumes.ts';
+
+export interface ToolstackPorts extends GuestPorts {
+  readonly host: HostInfo;
+  readonly blockDevices: BlockDevices;
+  /** Of the service VMs' kernel. */
+  readonly linuxVersion: string;
+}
+
+const SESSION_BYTES = 6;
+
+export class Toolstack {
+  readonly guests: Guests;
+  readonly volumes: Volumes;
+  readonly ownDisks: OwnDisks;
+
+  constructor(readonly ports: ToolstackPorts) {
+    const session = Array.from(ports.random(SESSION_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    this.guests = new Guests(ports);
+    this.volumes = new Volumes(ports.xenstore, ports.builder, session);
+    this.ownDisks = new OwnDisks(ports);
+  }
+
+  /** Goes on where an earlier process of this VM has ended. */
+  async start(): Promise<void> {
+    await this.guests.start();
+    const storage = (await this.ports.builder.drivers()).find(({ kind, ready }) => kind === 'storage' && ready);
+    if (storage) await this.ownDisks.releaseLeftOver(storage.domid);
+  }
+
+  async createGuest(config: GuestConfig): Promise<{ name: string; domid: number }> {
+    await this.checkDisks(config);
+    return this.guests.create(config);
+  }
+
+  /** Deleting a volume under a running guest would be BlkBack's refusal too; here it can name the guest. */
+  async deleteVolume(name: string): Promise<void> {
+    const user = this.guests.volumeUser(name, 'w');
+    if (user !== null) throw new RpcError('volume-busy', `volume ${name} is in use by guest ${user}`);
+    await this.volumes.delete(name);
+  }
+
+  async shutDownHost(): Promise<void> {
+    await this.guests.shutDownAll();
+    await this.ports.builder.shutdownHost();
+  }
+
+  private async checkDisks(config: GuestConfig): Promise<void> {
+    const numbers = config.disks.map(({ vdev }) => vdevNumber(vdev));
+    config.disks.forEach(({ vdev, volume, access }, index) => {
+      if (numbers.indexOf(numbers[index]!) !== index || numbers[index] === null)
+        throw new RpcError('bad-config', `disk ${vdev}: no such virtual disk, or named twice`);
+      const user = this.guests.volumeUser(volume, access);
+      if (user !== null && user !== config.name)
+        throw new RpcError('volume-busy', `volume ${volume} is in use by guest ${user}`);
+    });
+    if (config.disks.length === 0) return;
+    const present = new Set((await this.volumes.list()).volumes.map(({ name }) => name));
+    const missing = config.disks.find(({ volume }) => !present.has(volume));
+    if (missing)
+      throw new RpcError(
+        'volume-missing',
+        `disk ${missing.vdev}: no volume ${missing.volume}; see: ennead volume list`,
+      );
+  }
+}
