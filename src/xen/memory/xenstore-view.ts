@@ -1,0 +1,88 @@
+import { PortError } from '../ports.ts';
+import type { NodePermission, XenStoreWriter } from '../xenstore-port.ts';
+import {
+  children,
+  demand,
+  homeOf,
+  put,
+  removeSubtree,
+  type Subject,
+  setPermissions,
+  type Tree,
+  type TreeNode,
+} from './xenstore-tree.ts';
+
+/** One change, which can be made again on another tree. `run` returns the paths that it removed. */
+export interface Operation {
+  readonly path: string;
+  run(tree: Tree): readonly string[];
+}
+
+/** Reads and changes a tree of its own, and remembers what it saw and did. */
+export class TreeView implements XenStoreWriter {
+  readonly seen = new Map<string, TreeNode | undefined>();
+  readonly operations: Operation[] = [];
+
+  constructor(
+    private readonly subject: Subject,
+    private readonly tree: Tree,
+  ) {}
+
+  async read(path: string): Promise<string | null> {
+    return this.look(path, 'read')?.value ?? null;
+  }
+
+  async list(path: string): Promise<string[] | null> {
+    return this.look(path, 'read') ? children(this.tree, this.absolute(path)) : null;
+  }
+
+  async permissions(path: string): Promise<NodePermission[] | null> {
+    const node = this.look(path, 'read');
+    return node ? [...node.permissions] : null;
+  }
+
+  async write(path: string, value: string): Promise<void> {
+    this.look(path, 'write');
+    this.change(path, (tree) => put(tree, this.absolute(path), value, this.subject));
+  }
+
+  async mkdir(path: string): Promise<void> {
+    if (this.look(path, 'write')) return;
+    this.change(path, (tree) => put(tree, this.absolute(path), null, this.subject));
+  }
+
+  async remove(path: string): Promise<void> {
+    if (!this.look(path, 'write')) return;
+    if (this.absolute(path) === '/') throw new PortError('EINVAL', 'xenstore rm', path);
+    this.change(path, (tree) => removeSubtree(tree, this.absolute(path)));
+  }
+
+  async setPermissions(path: string, permissions: readonly NodePermission[]): Promise<void> {
+    const node = this.look(path, 'owner');
+    const owner = node?.permissions[0]?.domid;
+    if (!node) throw new PortError('ENOENT', 'xenstore setPerms', path);
+    if (!this.subject.privileged && permissions[0]?.domid !== owner)
+      throw new PortError('EPERM', 'xenstore setPerms', path);
+    this.change(path, (tree) => setPermissions(tree, this.absolute(path), permissions));
+  }
+
+  private absolute(path: string): string {
+    const absolute = path.startsWith('/') ? path : `${homeOf(this.subject.domid)}/${path}`;
+    const sound = absolute === '/' || /^(\/[A-Za-z0-9_@:-]+)+$/.test(absolute);
+    if (!sound) throw new PortError('EINVAL', 'xenstore', path);
+    return absolute;
+  }
+
+  private look(path: string, right: 'read' | 'write' | 'owner'): TreeNode | undefined {
+    const absolute = this.absolute(path);
+    demand(this.tree, absolute, this.subject, right);
+    const node = this.tree.get(absolute);
+    if (!this.seen.has(absolute)) this.seen.set(absolute, node);
+    return node;
+  }
+
+  private change(path: string, run: (tree: Tree) => readonly string[]): void {
+    run(this.tree);
+    this.operations.push({ path: this.absolute(path), run });
+  }
+}
