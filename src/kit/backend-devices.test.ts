@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryXen } from '../xen/memory/memory-xen.ts';
+import type { XenStore } from '../xen/xenstore-port.ts';
 import { type BackendDevice, BackendDevices, type BackendHandler } from './backend-devices.ts';
-import { FakeXenStore, settle } from './fake-driver-vm.ts';
 
-const HOME = '/local/domain/5';
+const BLKBACK = 5;
+const BUILDER = 4;
+const HOME = `/local/domain/${BLKBACK}`;
 const pathOf = (frontend: number | string, id: number | string) => `${HOME}/backend/vbd/${frontend}/${id}`;
 
 class RecordingHandler implements BackendHandler {
@@ -21,14 +24,21 @@ class RecordingHandler implements BackendHandler {
   }
 }
 
-let store: FakeXenStore;
+let xen: MemoryXen;
+/** Whoever makes and removes devices. */
+let maker: XenStore;
 let handler: RecordingHandler;
 let log: string[];
 let devices: BackendDevices;
 
+const writeAll = (parent: string, nodes: Record<string, string>) =>
+  maker.transaction(async (store) => {
+    for (const [name, value] of Object.entries(nodes)) await store.write(`${parent}/${name}`, value);
+  });
+
 /** A device as Toolstack writes it and Linux's driver has found it. */
 const addDevice = (frontend: number, id: number, nodes: Record<string, string> = {}) =>
-  store.writeAll(pathOf(frontend, id), {
+  writeAll(pathOf(frontend, id), {
     frontend: `/local/domain/${frontend}/device/vbd/${id}`,
     'frontend-id': String(frontend),
     online: '1',
@@ -36,10 +46,12 @@ const addDevice = (frontend: number, id: number, nodes: Record<string, string> =
     ...nodes,
   });
 
-const node = (frontend: number, id: number, name: string) => store.nodes.get(`${pathOf(frontend, id)}/${name}`);
+const node = (frontend: number, id: number, name: string) => xen.xenstore.dump()[`${pathOf(frontend, id)}/${name}`];
 
 beforeEach(() => {
-  store = new FakeXenStore();
+  xen = new MemoryXen();
+  maker = xen.add(BUILDER).xenstore;
+  const { xenstore: store } = xen.add(BLKBACK);
   handler = new RecordingHandler();
   log = [];
   devices = new BackendDevices(
@@ -53,7 +65,7 @@ describe('a device', () => {
     await addDevice(16, 51712);
     await devices.start();
     await addDevice(17, 51712);
-    await settle();
+    await xen.settle();
     expect(handler.events).toEqual(['connect 16/51712', 'connect 17/51712']);
     for (const frontend of [16, 17]) {
       expect(node(frontend, 51712, 'physical-device')).toBe('7:0');
@@ -64,10 +76,10 @@ describe('a device', () => {
   it('is left alone until Linux waits for it', async () => {
     await devices.start();
     await addDevice(16, 51712, { state: '1' });
-    await settle();
+    await xen.settle();
     expect(handler.events).toEqual([]);
-    await store.write(`${pathOf(16, 51712)}/state`, '2');
-    await settle();
+    await maker.write(`${pathOf(16, 51712)}/state`, '2');
+    await xen.settle();
     expect(handler.events).toEqual(['connect 16/51712']);
   });
 
@@ -75,45 +87,45 @@ describe('a device', () => {
     handler.answer = async () => 'later';
     await devices.start();
     await addDevice(16, 51712);
-    await settle();
+    await xen.settle();
     expect(node(16, 51712, 'hotplug-status')).toBeUndefined();
     handler.answer = async () => ({});
     devices.lookAgain();
-    await settle();
+    await xen.settle();
     expect(node(16, 51712, 'hotplug-status')).toBe('connected');
     devices.lookAgain();
-    await settle();
+    await xen.settle();
     expect(handler.events).toHaveLength(2);
   });
 
   it('is disconnected once when its node goes', async () => {
     await devices.start();
     await addDevice(16, 51712);
-    await settle();
-    await store.remove(`${HOME}/backend/vbd/16`);
-    await settle();
+    await xen.settle();
+    await maker.remove(`${HOME}/backend/vbd/16`);
+    await xen.settle();
     expect(handler.events).toEqual(['connect 16/51712', 'disconnect 16/51712']);
   });
 
   it('is disconnected once when it is closed for good', async () => {
     await devices.start();
     await addDevice(16, 51712);
-    await settle();
-    await store.writeAll(pathOf(16, 51712), { online: '0', state: '6' });
-    await settle();
-    await store.remove(pathOf(16, 51712));
-    await settle();
+    await xen.settle();
+    await writeAll(pathOf(16, 51712), { online: '0', state: '6' });
+    await xen.settle();
+    await maker.remove(pathOf(16, 51712));
+    await xen.settle();
     expect(handler.events).toEqual(['connect 16/51712', 'disconnect 16/51712']);
   });
 
   it('stays connected when its front end closes and will come back', async () => {
     await devices.start();
     await addDevice(16, 51712);
-    await settle();
-    await store.write(`${pathOf(16, 51712)}/state`, '6');
-    await settle();
-    await store.write(`${pathOf(16, 51712)}/state`, '2');
-    await settle();
+    await xen.settle();
+    await maker.write(`${pathOf(16, 51712)}/state`, '6');
+    await xen.settle();
+    await maker.write(`${pathOf(16, 51712)}/state`, '2');
+    await xen.settle();
     expect(handler.events).toEqual(['connect 16/51712']);
   });
 
@@ -131,24 +143,24 @@ describe('a device', () => {
 
   it('that went while it was being connected is not brought back', async () => {
     handler.answer = async () => {
-      await store.remove(pathOf(16, 51712));
+      await maker.remove(pathOf(16, 51712));
       return { 'physical-device': '7:0' };
     };
     await devices.start();
     await addDevice(16, 51712);
-    await settle();
-    expect([...store.nodes.keys()]).toEqual([]);
+    await xen.settle();
+    expect(await maker.list(`${HOME}/backend/vbd/16`)).not.toContain('51712');
     expect(handler.events).toEqual(['connect 16/51712', 'disconnect 16/51712']);
   });
 
   it('that comes back under the same number is a new one', async () => {
     await devices.start();
     await addDevice(16, 51712);
-    await settle();
-    await store.remove(pathOf(16, 51712));
-    await settle();
+    await xen.settle();
+    await maker.remove(pathOf(16, 51712));
+    await xen.settle();
     await addDevice(16, 51712);
-    await settle();
+    await xen.settle();
     expect(handler.events).toEqual(['connect 16/51712', 'disconnect 16/51712', 'connect 16/51712']);
   });
 });
@@ -161,7 +173,7 @@ describe('a wrong device', () => {
     await devices.start();
     await addDevice(16, 51712, { [name]: value });
     await addDevice(16, 51728);
-    await settle();
+    await xen.settle();
     expect(node(16, 51712, 'hotplug-status')).toBe('error');
     expect(node(16, 51712, 'hotplug-error')).toContain(name);
     expect(handler.events).toEqual(['connect 16/51728']);
@@ -173,9 +185,9 @@ describe('a wrong device', () => {
     };
     await devices.start();
     await addDevice(16, 51712);
-    await settle();
+    await xen.settle();
     devices.lookAgain();
-    await settle();
+    await xen.settle();
     expect(node(16, 51712, 'hotplug-error')).toBe('no such volume');
     expect(handler.events).toEqual(['connect 16/51712']);
     expect(log).toEqual(['vbd 16/51712: no such volume']);
@@ -184,12 +196,12 @@ describe('a wrong device', () => {
   it('is refused above the limit, until another one goes', async () => {
     await devices.start();
     for (const frontend of [16, 17, 18, 19]) await addDevice(frontend, 51712);
-    await settle();
+    await xen.settle();
     expect(node(19, 51712, 'hotplug-error')).toBe('more than 3 devices');
-    await store.remove(`${HOME}/backend/vbd/19`);
-    await store.remove(`${HOME}/backend/vbd/16`);
+    await maker.remove(`${HOME}/backend/vbd/19`);
+    await maker.remove(`${HOME}/backend/vbd/16`);
     await addDevice(20, 51712);
-    await settle();
+    await xen.settle();
     expect(node(20, 51712, 'hotplug-status')).toBe('connected');
   });
 
@@ -200,10 +212,10 @@ describe('a wrong device', () => {
     ['16', '-1'],
     ['16', '536870912'],
   ])('at %s/%s is no device at all', async (frontend, id) => {
-    await store.writeAll(pathOf(frontend, id), { state: '2' });
+    await writeAll(pathOf(frontend, id), { state: '2' });
     await devices.start();
-    await store.write(`${pathOf(frontend, id)}/state`, '2');
-    await settle();
+    await maker.write(`${pathOf(frontend, id)}/state`, '2');
+    await xen.settle();
     expect(handler.events).toEqual([]);
   });
 });
@@ -212,10 +224,10 @@ it('stop() disconnects every device and leaves no watch', async () => {
   await devices.start();
   await addDevice(16, 51712);
   await addDevice(17, 51712);
-  await settle();
+  await xen.settle();
   await devices.stop();
   await addDevice(18, 51712);
-  await settle();
+  await xen.settle();
   expect(handler.events.slice(2)).toEqual(['disconnect 16/51712', 'disconnect 17/51712']);
-  expect(store.watches.size).toBe(0);
+  expect(xen.leftovers()).toEqual([]);
 });

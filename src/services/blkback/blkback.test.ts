@@ -6,26 +6,44 @@ import {
   volumeAnswerDirectory,
   volumeRequestDirectory,
 } from '../../contracts/volumes.ts';
-import { FakeClock, FakeFiles, FakeLoopDevices, FakeUevents, FakeXenStore, settle } from '../../kit/fake-driver-vm.ts';
+import { FakeFiles, FakeLoopDevices, FakeUevents } from '../../kit/fake-driver-vm.ts';
+import { MemoryXen } from '../../xen/memory/memory-xen.ts';
 import type { Streams } from '../../xen/ports.ts';
 import { runBlkback, VOLUME_FOLDER } from './blkback.ts';
 
+const BUILDER = 4;
 const DOMID = 5;
 const HOME = `/local/domain/${DOMID}`;
 const STATE = `${HOME}/ennead/state`;
 const vbd = (frontend: number, id = 51712) => `${HOME}/backend/vbd/${frontend}/${id}`;
 
 class Vm {
-  readonly store = new FakeXenStore();
+  readonly xen = new MemoryXen();
+  /** Toolstack and Builder, as far as XenStore tells them apart. */
+  readonly others = this.xen.add(BUILDER).xenstore;
+  /** The connection of the process that runs now. */
+  private store = this.xen.add(DOMID).xenstore;
   readonly files = new FakeFiles();
   readonly uevents = new FakeUevents();
-  readonly clock = new FakeClock();
   readonly loopDevices = new FakeLoopDevices(this.files, this.uevents);
   readonly lines: string[] = [];
   poweredOff = false;
 
-  constructor() {
-    this.store.nodes.set('domid', String(DOMID));
+  node(path: string): string | undefined {
+    return this.xen.xenstore.dump()[path];
+  }
+
+  write(parent: string, nodes: Record<string, string>): Promise<void> {
+    return this.others.transaction(async (store) => {
+      for (const [name, value] of Object.entries(nodes)) await store.write(`${parent}/${name}`, value);
+    });
+  }
+
+  /** The process dies, and all it held in XenStore with it; Linux keeps what is Linux's. */
+  runAnotherProcess(): Promise<void> {
+    this.store.close();
+    this.store = this.xen.xenstore.connect(DOMID);
+    return this.run();
   }
 
   addDisk(): void {
@@ -33,7 +51,7 @@ class Vm {
   }
 
   run(): Promise<void> {
-    const { store, files, uevents, clock, loopDevices } = this;
+    const { store, files, uevents, loopDevices } = this;
     const superblock = new Uint8Array(4096);
     superblock.set([0x53, 0xef], 0x438);
     superblock.set(new TextEncoder().encode('ennead'), 0x478);
@@ -56,18 +74,18 @@ class Vm {
       streams,
       loopDevices,
       uevents,
-      clock,
+      clock: this.xen.clock,
       power,
       log: (line) => this.lines.push(line),
     });
   }
 
   async ask(request: unknown): Promise<VolumeAnswer> {
-    await this.store.write(`${volumeRequestDirectory(DOMID)}/1`, JSON.stringify(request));
-    await settle();
-    expect(await this.store.list(volumeRequestDirectory(DOMID))).toEqual([]);
-    const answer = volumeAnswer.parse(JSON.parse(this.store.nodes.get(`${volumeAnswerDirectory(DOMID)}/1`)!));
-    await this.store.remove(`${volumeAnswerDirectory(DOMID)}/1`);
+    await this.others.write(`${volumeRequestDirectory(DOMID)}/1`, JSON.stringify(request));
+    await this.xen.settle();
+    expect(await this.others.list(volumeRequestDirectory(DOMID))).toEqual([]);
+    const answer = volumeAnswer.parse(JSON.parse(this.node(`${volumeAnswerDirectory(DOMID)}/1`)!));
+    await this.others.remove(`${volumeAnswerDirectory(DOMID)}/1`);
     return answer;
   }
 
@@ -79,14 +97,14 @@ class Vm {
       online: '1',
       state: '2',
     };
-    await this.store.writeAll(path, { ...nodes, params, mode });
-    await settle();
-    return this.store.nodes.get(`${path}/hotplug-error`) ?? this.store.nodes.get(`${path}/hotplug-status`);
+    await this.write(path, { ...nodes, params, mode });
+    await this.xen.settle();
+    return this.node(`${path}/hotplug-error`) ?? this.node(`${path}/hotplug-status`);
   }
 
   async removeVbd(frontend: number): Promise<void> {
-    await this.store.remove(`${HOME}/backend/vbd/${frontend}`);
-    await settle();
+    await this.others.remove(`${HOME}/backend/vbd/${frontend}`);
+    await this.xen.settle();
   }
 }
 
@@ -102,41 +120,41 @@ beforeEach(async () => {
 describe('start', () => {
   it('mounts the disk and says ready', () => {
     expect(vm.files.mounts).toEqual(['/dev/sda /disk ext4']);
-    expect(vm.store.nodes.get(STATE)).toBe('ready');
+    expect(vm.node(STATE)).toBe('ready');
   });
 
   it('waits for a disk that comes late', async () => {
     const late = new Vm();
     const running = late.run();
-    await settle();
-    expect(late.store.nodes.get(STATE)).toBe('starting');
+    await vm.xen.settle();
+    expect(late.node(STATE)).toBe('starting');
     late.addDisk();
     late.uevents.announce();
     await running;
-    expect(late.store.nodes.get(STATE)).toBe('ready');
+    expect(late.node(STATE)).toBe('ready');
   });
 
   it('fails with a reason where there is no disk', async () => {
     const bare = new Vm();
     const running = bare.run();
     const failed = expect(running).rejects.toThrow('no disk');
-    await settle();
-    bare.clock.pass(30_000);
+    await vm.xen.settle();
+    await bare.xen.clock.advance(30_000);
     await failed;
-    expect(bare.store.nodes.get(STATE)).toMatch(/^failed:.*no disk with an ext4 file system labelled ennead/);
+    expect(bare.node(STATE)).toMatch(/^failed:.*no disk with an ext4 file system labelled ennead/);
   });
 });
 
 describe('a vbd', () => {
   it("gets its volume's loop device", async () => {
     expect(await vm.addVbd(16, 'root', 'w')).toBe('connected');
-    expect(vm.store.nodes.get(`${vbd(16)}/physical-device`)).toBe('7:0');
+    expect(vm.node(`${vbd(16)}/physical-device`)).toBe('7:0');
     expect(vm.loopDevices.attached()).toEqual([`${VOLUME_FOLDER}/root.img`]);
   });
 
   it('has its device number in hexadecimal, as Linux reads it', async () => {
     for (let id = 0; id < 11; id++) await vm.addVbd(16, 'root', 'r', id);
-    expect(vm.store.nodes.get(`${vbd(16, 10)}/physical-device`)).toBe('7:a');
+    expect(vm.node(`${vbd(16, 10)}/physical-device`)).toBe('7:a');
   });
 
   it.each([
@@ -171,8 +189,8 @@ describe('a vbd', () => {
     await vm.removeVbd(16);
     expect(await vm.addVbd(17, 'root', 'w')).toBeUndefined();
     vm.loopDevices.letGo('/dev/loop0');
-    await settle();
-    expect(vm.store.nodes.get(`${vbd(17)}/hotplug-status`)).toBe('connected');
+    await vm.xen.settle();
+    expect(vm.node(`${vbd(17)}/hotplug-status`)).toBe('connected');
     expect(vm.loopDevices.attached()).toHaveLength(1);
   });
 });
@@ -182,9 +200,8 @@ describe('a second process in the same VM', () => {
     await vm.ask({ op: 'create', name: 'data', bytes: 512 });
     await vm.addVbd(16, 'root', 'w');
     await vm.addVbd(17, 'data', 'w');
-    vm.store.watches.clear();
-    await vm.store.remove(`${HOME}/backend/vbd/17`);
-    await vm.run();
+    await vm.others.remove(`${HOME}/backend/vbd/17`);
+    await vm.runAnotherProcess();
     expect(vm.files.mounts).toHaveLength(1);
     expect(vm.loopDevices.attached()).toEqual([`${VOLUME_FOLDER}/root.img`]);
     expect(await vm.addVbd(18, 'root', 'w')).toBe('volume root is in use by domain 16');
@@ -195,10 +212,9 @@ describe('a second process in the same VM', () => {
   it('does not believe a physical-device that is another volume', async () => {
     await vm.ask({ op: 'create', name: 'data', bytes: 512 });
     await vm.addVbd(16, 'root', 'w');
-    vm.store.watches.clear();
-    vm.store.nodes.set(`${vbd(16)}/params`, 'data');
-    await vm.run();
-    expect(vm.store.nodes.get(`${vbd(16)}/hotplug-error`)).toBe('physical-device is not volume data');
+    await vm.others.write(`${vbd(16)}/params`, 'data');
+    await vm.runAnotherProcess();
+    expect(vm.node(`${vbd(16)}/hotplug-error`)).toBe('physical-device is not volume data');
   });
 });
 
@@ -253,29 +269,29 @@ describe('requests for volumes', () => {
 describe('shutdown', () => {
   it.each(['poweroff', ''])('on control/shutdown = %j detaches, unmounts and powers off', async (value) => {
     await vm.addVbd(16, 'root', 'w');
-    await vm.store.write(`${HOME}/control/shutdown`, value);
-    await settle();
+    await vm.others.write(`${HOME}/control/shutdown`, value);
+    await vm.xen.settle();
     expect(vm.loopDevices.attached()).toEqual([]);
     expect(vm.files.mounts).toEqual([]);
-    expect(vm.store.watches.size).toBe(1);
+    expect(vm.xen.leftovers()).toEqual(['1 watches']);
     expect(vm.poweredOff).toBe(true);
   });
 
   it('is not what an empty node from the start means', async () => {
     const other = new Vm();
     other.addDisk();
-    other.store.nodes.set(`${HOME}/control/shutdown`, '');
+    await other.others.write(`${HOME}/control/shutdown`, '');
     await other.run();
-    await settle();
+    await vm.xen.settle();
     expect(other.poweredOff).toBe(false);
   });
 
   it('is possible while the disk is still awaited', async () => {
     const bare = new Vm();
     void bare.run();
-    await settle();
-    await bare.store.write(`${HOME}/control/shutdown`, 'poweroff');
-    await settle();
+    await vm.xen.settle();
+    await bare.others.write(`${HOME}/control/shutdown`, 'poweroff');
+    await vm.xen.settle();
     expect(bare.poweredOff).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock, FakeFiles, FakeUevents } from '../../kit/fake-driver-vm.ts';
+import { FakeFiles, FakeUevents } from '../../kit/fake-driver-vm.ts';
 import { waitForHardware } from '../../kit/hardware.ts';
+import { VirtualClock } from '../../xen/memory/virtual-clock.ts';
 import type { ByteStream, Streams } from '../../xen/ports.ts';
 import { ext4Label, findDisk } from './disk.ts';
 
@@ -79,32 +80,33 @@ describe('findDisk()', () => {
 describe('waitForHardware()', () => {
   it('looks again after each announcement and leaves neither listener nor timer', async () => {
     const uevents = new FakeUevents();
-    const clock = new FakeClock();
+    const clock = new VirtualClock(async () => {});
     let found: string | null = null;
     const waiting = waitForHardware({ uevents, clock }, () => found, 'disk', 1000);
     uevents.announce();
     found = '/dev/sda';
     uevents.announce();
     expect(await waiting).toBe('/dev/sda');
-    expect([uevents.listeners.size, clock.pending]).toEqual([0, 0]);
+    expect([uevents.listeners.size, clock.timersLeft]).toEqual([0, 0]);
   });
 
   it('gives up after its time and says what is missing', async () => {
     const uevents = new FakeUevents();
-    const clock = new FakeClock();
+    const clock = new VirtualClock(async () => {});
     const waiting = waitForHardware({ uevents, clock }, () => null, 'disk', 1000);
-    clock.pass(1000);
-    await expect(waiting).rejects.toMatchObject({
+    const failed = expect(waiting).rejects.toMatchObject({
       code: 'ENODEV',
       message: expect.stringContaining('no disk in 1000 ms'),
     });
+    await clock.advance(1000);
+    await failed;
     expect(uevents.listeners.size).toBe(0);
   });
 
   it('passes an error of the search on', async () => {
     const uevents = new FakeUevents();
     const waiting = waitForHardware(
-      { uevents, clock: new FakeClock() },
+      { uevents, clock: new VirtualClock(async () => {}) },
       () => {
         throw new Error('EIO');
       },

@@ -1,23 +1,44 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FakeClock, FakeFiles, FakeNetwork, FakeUevents, FakeXenStore, settle } from '../../kit/fake-driver-vm.ts';
+import { FakeFiles, FakeNetwork, FakeUevents } from '../../kit/fake-driver-vm.ts';
+import { MemoryXen } from '../../xen/memory/memory-xen.ts';
 import { BRIDGE, runNetback } from './netback.ts';
 
+const BUILDER = 4;
 const DOMID = 6;
 const HOME = `/local/domain/${DOMID}`;
 const STATE = `${HOME}/ennead/state`;
 const vif = (frontend: number) => `${HOME}/backend/vif/${frontend}/0`;
 
 class Vm {
-  readonly store = new FakeXenStore();
+  readonly xen = new MemoryXen();
+  /** Toolstack and Builder, as far as XenStore tells them apart. */
+  readonly others = this.xen.add(BUILDER).xenstore;
+  /** The connection of the process that runs now. */
+  private store = this.xen.add(DOMID).xenstore;
   readonly files = new FakeFiles();
   readonly uevents = new FakeUevents();
-  readonly clock = new FakeClock();
   readonly network = new FakeNetwork(this.files);
   poweredOff = false;
 
   constructor() {
-    this.store.nodes.set('domid', String(DOMID));
     this.files.add('/sys/class/net/lo/type');
+  }
+
+  node(path: string): string | undefined {
+    return this.xen.xenstore.dump()[path];
+  }
+
+  write(parent: string, nodes: Record<string, string>): Promise<void> {
+    return this.others.transaction(async (store) => {
+      for (const [name, value] of Object.entries(nodes)) await store.write(`${parent}/${name}`, value);
+    });
+  }
+
+  /** The process dies, and all it held in XenStore with it; Linux keeps what is Linux's. */
+  runAnotherProcess(): Promise<void> {
+    this.store.close();
+    this.store = this.xen.xenstore.connect(DOMID);
+    return this.run();
   }
 
   addCard(name: string): void {
@@ -25,31 +46,31 @@ class Vm {
   }
 
   run(): Promise<void> {
-    const { store, files, network, uevents, clock } = this;
+    const { store, files, network, uevents } = this;
     const power = {
       off: () => {
         this.poweredOff = true;
       },
     };
-    return runNetback({ store, files, network, uevents, clock, power, log: () => {} });
+    return runNetback({ store, files, network, uevents, clock: this.xen.clock, power, log: () => {} });
   }
 
   /** What Toolstack and Linux write; the interface comes with `announceInterface`. */
   async addVif(frontend: number, handle = '0'): Promise<void> {
     const frontendPath = `/local/domain/${frontend}/device/vif/0`;
     const nodes = { frontend: frontendPath, 'frontend-id': `${frontend}`, online: '1', state: '2', handle };
-    await this.store.writeAll(vif(frontend), nodes);
-    await settle();
+    await this.write(vif(frontend), nodes);
+    await this.xen.settle();
   }
 
   async announceInterface(frontend: number): Promise<void> {
     this.files.add(`/sys/class/net/vif${frontend}.0/device/subsystem`, '../../bus/xen-backend', 'link');
     this.uevents.announce();
-    await settle();
+    await this.xen.settle();
   }
 
   status(frontend: number): string | undefined {
-    return this.store.nodes.get(`${vif(frontend)}/hotplug-status`);
+    return this.node(`${vif(frontend)}/hotplug-status`);
   }
 }
 
@@ -65,7 +86,7 @@ describe('start', () => {
   it('puts the card on the bridge, brings both up and says ready', () => {
     expect(vm.network.ports).toEqual(['eth0']);
     expect([...vm.network.upInterfaces]).toEqual(['eth0', BRIDGE]);
-    expect(vm.store.nodes.get(STATE)).toBe('ready');
+    expect(vm.node(STATE)).toBe('ready');
   });
 
   it('takes one port of a card that has several', async () => {
@@ -81,15 +102,15 @@ describe('start', () => {
     const running = other.run();
     const failed = expect(running).rejects.toThrow('no network card');
     await other.announceInterface(16);
-    other.clock.pass(30_000);
+    await other.xen.clock.advance(30_000);
     await failed;
-    expect(other.store.nodes.get(STATE)).toMatch(/^failed:.*no network card/);
+    expect(other.node(STATE)).toMatch(/^failed:.*no network card/);
   });
 
   it('of a second process finds the bridge made, and leaves connected links alone', async () => {
     await vm.addVif(16);
     await vm.announceInterface(16);
-    await vm.run();
+    await vm.runAnotherProcess();
     expect(vm.network.ports).toEqual(['eth0', 'vif16.0']);
   });
 });
@@ -107,7 +128,7 @@ describe('a vif', () => {
   it('whose handle would name another interface is refused', async () => {
     await vm.addVif(16, '1');
     expect(vm.status(16)).toBe('error');
-    expect(vm.store.nodes.get(`${vif(16)}/hotplug-error`)).toBe('handle is "1", not 0');
+    expect(vm.node(`${vif(16)}/hotplug-error`)).toBe('handle is "1", not 0');
   });
 
   it('that the bridge does not take is refused, and the next one is served', async () => {
@@ -125,9 +146,10 @@ describe('a vif', () => {
 });
 
 it('a shutdown leaves no watch of its links and no listener', async () => {
-  await vm.store.write(`${HOME}/control/shutdown`, 'poweroff');
-  await settle();
+  await vm.others.write(`${HOME}/control/shutdown`, 'poweroff');
+  await vm.xen.settle();
   expect(vm.poweredOff).toBe(true);
-  expect([...vm.store.watches].map(({ path }) => path)).toEqual([`${HOME}/control/shutdown`]);
+  // Its watch of control/shutdown ends with the VM.
+  expect(vm.xen.leftovers()).toEqual(['1 watches']);
   expect(vm.uevents.listeners.size).toBe(0);
 });
