@@ -32,7 +32,6 @@ export interface StartOptions {
   readonly iommu?: boolean;
   readonly directory?: HostDirectory;
   readonly xenArguments?: readonly string[];
-  readonly kernelArguments?: readonly string[];
   /** Told every line that a service logs while the host boots. */
   readonly onServiceLine?: (line: string) => void;
 }
@@ -87,7 +86,6 @@ export async function startHost(options: StartOptions): Promise<HostState> {
     iommu: options.iommu ?? true,
     sshPort,
     xenArguments: options.xenArguments ?? [],
-    kernelArguments: options.kernelArguments ?? [],
   };
   const pid = await spawnQemu(directory, { ...options.images, initrd: directory.bootstrapperInitrd }, machine);
   const state: HostState = {

@@ -16,8 +16,9 @@ export interface MachineOptions {
   /** Loopback port that leads to Toolstack's SSH server. */
   readonly sshPort: number;
   readonly iommu: boolean;
-  /** Added to Xen's and to domain 0's command line. */
+  /** Added to Xen's command line. */
   readonly xenArguments?: readonly string[];
+  /** Domain 0's command line; Bootstrapper's where nothing is said. */
   readonly kernelArguments?: readonly string[];
 }
 
@@ -67,7 +68,7 @@ export function qemuArguments(directory: HostDirectory, images: MachineImages, o
     `dom0_mem=${BOOTSTRAPPER_MEMORY_MIB}M,max:${BOOTSTRAPPER_MEMORY_MIB}M`,
     ...(options.xenArguments ?? []),
   ];
-  const kernel = [...BOOTSTRAPPER_ARGUMENTS, ...(options.kernelArguments ?? [])];
+  const kernel = options.kernelArguments ?? BOOTSTRAPPER_ARGUMENTS;
   const modules = [`${images.kernel} ${kernel.join(' ')}`, images.initrd, ...(images.policy ? [images.policy] : [])];
   const machine = kvm && options.iommu ? 'q35,sata=off,kernel-irqchip=split' : 'q35,sata=off';
   return [

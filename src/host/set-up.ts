@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { cpioArchive } from '../image/cpio.ts';
+import { writeCpio } from '../image/cpio.ts';
 import type { HostDirectory } from './host-directory.ts';
 
 const run = promisify(execFile);
@@ -47,12 +47,19 @@ export async function writeKnownHosts(directory: HostDirectory, sshPort: number)
  */
 async function writeInitrd(directory: HostDirectory, bootstrapper: string): Promise<void> {
   const operator = (await readFile(`${directory.identity}.pub`, 'utf8')).trim();
-  const config = cpioArchive([
-    { path: 'etc/ennead/authorized_keys', mode: 0o600, data: Buffer.from(`${RESTRICTIONS} ${operator}\n`) },
-    { path: 'etc/ennead/ssh_host_key', mode: 0o600, data: await readFile(directory.sshHostKey) },
+  const config = writeCpio([
+    {
+      kind: 'file',
+      path: 'etc/ennead/authorized_keys',
+      mode: 0o600,
+      bytes: Buffer.from(`${RESTRICTIONS} ${operator}\n`),
+    },
+    { kind: 'file', path: 'etc/ennead/ssh_host_key', mode: 0o600, bytes: await readFile(directory.sshHostKey) },
   ]);
-  const forBuilder = cpioArchive([{ path: 'images/host-config.cpio', mode: 0o600, data: config }]);
-  const forBootstrapper = cpioArchive([{ path: 'images/builder-host.cpio', mode: 0o600, data: forBuilder }]);
+  const forBuilder = writeCpio([{ kind: 'file', path: 'images/host-config.cpio', mode: 0o600, bytes: config }]);
+  const forBootstrapper = writeCpio([
+    { kind: 'file', path: 'images/builder-host.cpio', mode: 0o600, bytes: forBuilder },
+  ]);
   await atomically(directory.bootstrapperInitrd, async (to) => {
     await copyFile(bootstrapper, to, constants.COPYFILE_FICLONE);
     await writeFile(to, forBootstrapper, { flag: 'a' });
