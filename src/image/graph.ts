@@ -1,0 +1,73 @@
+/** Which steps there are, and what the image set is made of. Reads manifests, and nothing else of the services. */
+import type { Manifest, ServiceName } from '../kit/manifest.ts';
+import { manifests } from '../policy/manifests.ts';
+import type { Step } from './step.ts';
+import { hostDisk } from './steps/disk.ts';
+import { exampleGuest } from './steps/guest.ts';
+import { archiveName, type CarriedImage, initramfsStep } from './steps/initramfs.ts';
+import { type KernelName, kernels } from './steps/kernel.ts';
+import { policy } from './steps/policy.ts';
+import { runtime } from './steps/runtime.ts';
+import { linuxSource, quickjsSource, xenSource } from './steps/sources.ts';
+import { xen } from './steps/xen.ts';
+
+const PV_GRUB: CarriedImage = { package: 'grub-xen-host', path: '/usr/lib/grub-xen/grub-x86_64-xen.bin' };
+
+/** Whom each builder builds: their kernels and archives travel in its own. */
+const BUILT_BY_BUILDER: readonly ServiceName[] = ['blkback', 'netback', 'toolstack'];
+const BUILT_BY_BOOTSTRAPPER: readonly ServiceName[] = ['xenstore-state', 'xenstore-logic', 'builder', 'pciback'];
+
+function kernelImage(kernel: KernelName): [string, CarriedImage] {
+  return [`${kernel}.elf`, { step: kernels[kernel], file: `${kernel}.elf` }];
+}
+
+function manifestOf(service: ServiceName): Manifest {
+  const manifest = manifests.find(({ name }) => name === service);
+  if (!manifest) throw new Error(`no manifest for ${service}`);
+  return manifest;
+}
+
+/** The kernels and archives that a VM needs to build these services. */
+function imagesFor(
+  services: readonly ServiceName[],
+  initramfs: ReadonlyMap<ServiceName, Step>,
+): Record<string, CarriedImage> {
+  const kernelNames = new Set(services.map((service) => manifestOf(service).kernel));
+  const archives = services.map((service): [string, CarriedImage] => {
+    return [archiveName(service), { step: initramfs.get(service)!, file: archiveName(service) }];
+  });
+  return Object.fromEntries([...[...kernelNames].sort().map(kernelImage), ...archives]);
+}
+
+function initramfsSteps(): ReadonlyMap<ServiceName, Step> {
+  const steps = new Map<ServiceName, Step>();
+  const add = (service: ServiceName, carried: Record<string, CarriedImage> = {}): void => {
+    steps.set(service, initramfsStep(manifestOf(service), carried));
+  };
+  for (const service of BUILT_BY_BUILDER) add(service);
+  for (const service of BUILT_BY_BOOTSTRAPPER.filter((name) => name !== 'builder')) add(service);
+  add('builder', { ...imagesFor(BUILT_BY_BUILDER, steps), 'pvgrub.elf': PV_GRUB });
+  add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps));
+  return steps;
+}
+
+export const initramfs = initramfsSteps();
+
+/**
+ * Everything, in the order in which steps may ask for their turn: what takes longest first, so that the rest overlaps
+ * with it.
+ */
+export const steps: readonly Step[] = [
+  linuxSource,
+  xenSource,
+  quickjsSource,
+  exampleGuest,
+  xen,
+  kernels.core,
+  kernels.driver,
+  kernels.pci,
+  runtime,
+  policy,
+  hostDisk,
+  ...initramfs.values(),
+];

@@ -1,0 +1,67 @@
+/** The root file system of a service VM: ennead-rt, the service, and what its manifest and its part in the boot add. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Manifest, ServiceName } from '../../kit/manifest.ts';
+import { type CpioEntry, writeCpio } from '../cpio.ts';
+import { digestBytes, digestFile } from '../digest.ts';
+import { extraEntries } from '../extra-files.ts';
+import type { Scope, Step } from '../step.ts';
+import { programStep } from './program.ts';
+import { runtime } from './runtime.ts';
+
+/** An image that a VM hands on to VMs it builds: a file of another step's artifact, or one of a Debian package. */
+export type CarriedImage =
+  | { readonly step: Step; readonly file: string }
+  | { readonly package: string; readonly path: string };
+
+const WRITER = join(import.meta.dirname, '..', 'cpio.ts');
+/** Mount points, and where the host's configuration and the service's own files go. */
+const FOLDERS = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc/ennead'];
+
+export const archiveName = (service: ServiceName): string => `${service}.cpio`;
+
+/** `carried`: by file name under /images. */
+export function initramfsStep(manifest: Manifest, carried: Readonly<Record<string, CarriedImage>>): Step {
+  const program = programStep(manifest.name);
+  const images = Object.entries(carried);
+  const steps = images.flatMap(([, image]) => ('step' in image ? [image.step] : []));
+  const programs = manifest.files.map((file) => file.path);
+  return {
+    name: `initramfs-${manifest.name}`,
+    summary: `the root file system of ${manifest.name}`,
+    lane: 'cpu',
+    needs: [runtime, program, ...new Set(steps)],
+    packages: [...manifest.files, ...images.flatMap(([, image]) => ('package' in image ? [image] : []))].map(
+      (file) => file.package,
+    ),
+    inputs: async () => ({
+      recipe: await digestFile(import.meta.filename),
+      writer: await digestFile(WRITER),
+      carried: JSON.stringify(images.map(([name, image]) => [name, 'step' in image ? image.file : image.path])),
+      // What ldd finds is the machine's: the bytes count, not the versions.
+      extras: digestBytes(writeCpio(await extraEntries(programs))),
+    }),
+    async build(job) {
+      const entries: CpioEntry[] = [
+        ...FOLDERS.map((path) => ({ kind: 'directory' as const, path, mode: path === 'tmp' ? 0o1777 : 0o755 })),
+        // The kernel opens it as the first program's standard streams, before anything is mounted.
+        { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
+        { kind: 'file', path: 'init', mode: 0o755, bytes: await readFile(job.artifact(runtime).path('ennead-rt')) },
+        { kind: 'file', path: 'service.qbc', bytes: await readFile(job.artifact(program).path('service.qbc')) },
+        ...(await extraEntries(programs)),
+        ...(await carriedEntries(job, images)),
+      ];
+      await writeFile(join(job.outDir, archiveName(manifest.name)), writeCpio(entries));
+      return { version: job.artifact(program).version };
+    },
+  };
+}
+
+function carriedEntries(scope: Scope, images: readonly (readonly [string, CarriedImage])[]): Promise<CpioEntry[]> {
+  return Promise.all(
+    images.map(async ([name, image]) => {
+      const path = 'step' in image ? scope.artifact(image.step).path(image.file) : image.path;
+      return { kind: 'file' as const, path: `images/${name}`, bytes: await readFile(path) };
+    }),
+  );
+}
