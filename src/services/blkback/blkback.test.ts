@@ -8,19 +8,22 @@ import {
 } from '../../contracts/volumes.ts';
 import { FakeFiles, FakeLoopDevices, FakeUevents } from '../../kit/fake-driver-vm.ts';
 import { MemoryXen } from '../../xen/memory/memory-xen.ts';
-import type { Streams } from '../../xen/ports.ts';
+import type { DomId, Streams } from '../../xen/ports.ts';
+import type { NodePermission } from '../../xen/xenstore-port.ts';
 import { runBlkback, VOLUME_FOLDER } from './blkback.ts';
 
 const BUILDER = 4;
-const DOMID = 5;
+const TOOLSTACK = 5;
+const DOMID = 6;
 const HOME = `/local/domain/${DOMID}`;
 const STATE = `${HOME}/ennead/state`;
 const vbd = (frontend: number, id = 51712) => `${HOME}/backend/vbd/${frontend}/${id}`;
 
 class Vm {
   readonly xen = new MemoryXen();
-  /** Toolstack and Builder, as far as XenStore tells them apart. */
-  readonly others = this.xen.add(BUILDER).xenstore;
+  private readonly builder = this.xen.add(BUILDER).xenstore;
+  /** Toolstack has no privilege in XenStore: it may do what Builder's folders let it. */
+  readonly toolstack = this.xen.add(TOOLSTACK).xenstore;
   /** The connection of the process that runs now. */
   private store = this.xen.add(DOMID).xenstore;
   readonly files = new FakeFiles();
@@ -33,17 +36,32 @@ class Vm {
     return this.xen.xenstore.dump()[path];
   }
 
-  write(parent: string, nodes: Record<string, string>): Promise<void> {
-    return this.others.transaction(async (store) => {
-      for (const [name, value] of Object.entries(nodes)) await store.write(`${parent}/${name}`, value);
-    });
+  /** What Builder makes before the VM runs: its home, and the folders in which Toolstack works. */
+  async furnish(): Promise<void> {
+    const folders: [string, DomId, NodePermission][] = [
+      [HOME, BUILDER, { domid: DOMID, access: 'read' }],
+      [`${HOME}/control`, DOMID, { domid: BUILDER, access: 'none' }],
+      [`${HOME}/ennead`, DOMID, { domid: TOOLSTACK, access: 'read' }],
+      [`${HOME}/ennead/volume`, DOMID, { domid: TOOLSTACK, access: 'both' }],
+      [`${HOME}/ennead/volume/request`, TOOLSTACK, { domid: DOMID, access: 'both' }],
+      [`${HOME}/backend`, TOOLSTACK, { domid: DOMID, access: 'both' }],
+    ];
+    for (const [path, owner, other] of folders) {
+      await this.builder.mkdir(path);
+      await this.builder.setPermissions(path, [{ domid: owner, access: 'none' }, other]);
+    }
+    await this.builder.write(`${HOME}/control/shutdown`, '');
   }
 
-  /** The process dies, and all it held in XenStore with it; Linux keeps what is Linux's. */
-  runAnotherProcess(): Promise<void> {
+  askToShutDown(value: string): Promise<void> {
+    return this.builder.write(`${HOME}/control/shutdown`, value);
+  }
+
+  /** The process dies, and all it held in XenStore with it; Linux keeps what is Linux's. The next one can be run. */
+  endProcess(): void {
     this.store.close();
+    this.uevents.listeners.clear();
     this.store = this.xen.xenstore.connect(DOMID);
-    return this.run();
   }
 
   addDisk(): void {
@@ -81,37 +99,61 @@ class Vm {
   }
 
   async ask(request: unknown): Promise<VolumeAnswer> {
-    await this.others.write(`${volumeRequestDirectory(DOMID)}/1`, JSON.stringify(request));
+    await this.toolstack.write(`${volumeRequestDirectory(DOMID)}/1`, JSON.stringify(request));
     await this.xen.settle();
-    expect(await this.others.list(volumeRequestDirectory(DOMID))).toEqual([]);
-    const answer = volumeAnswer.parse(JSON.parse(this.node(`${volumeAnswerDirectory(DOMID)}/1`)!));
-    await this.others.remove(`${volumeAnswerDirectory(DOMID)}/1`);
+    expect(await this.toolstack.list(volumeRequestDirectory(DOMID))).toEqual([]);
+    const answer = volumeAnswer.parse(JSON.parse((await this.toolstack.read(`${volumeAnswerDirectory(DOMID)}/1`))!));
+    await this.toolstack.remove(`${volumeAnswerDirectory(DOMID)}/1`);
     return answer;
   }
 
-  async addVbd(frontend: number, params: string, mode: string, id = 51712): Promise<string | undefined> {
+  async addVbd(frontend: number, params: string, mode: string, id = 51712): Promise<string | null> {
     const path = vbd(frontend, id);
     const nodes = {
       frontend: `/local/domain/${frontend}/device/vbd/${id}`,
       'frontend-id': `${frontend}`,
       online: '1',
       state: '2',
+      'hotplug-status': '',
+      'hotplug-error': '',
+      params,
+      mode,
     };
-    await this.write(path, { ...nodes, params, mode });
+    await this.toolstack.transaction(async (store) => {
+      await store.mkdir(path);
+      await store.setPermissions(path, [
+        { domid: TOOLSTACK, access: 'none' },
+        { domid: DOMID, access: 'both' },
+        { domid: frontend, access: 'read' },
+      ]);
+      for (const [name, value] of Object.entries(nodes)) await store.write(`${path}/${name}`, value);
+    });
     await this.xen.settle();
-    return this.node(`${path}/hotplug-error`) ?? this.node(`${path}/hotplug-status`);
+    return this.outcome(frontend, id);
+  }
+
+  /** The reason of a refusal, or the status; what Toolstack sees. */
+  async outcome(frontend: number, id = 51712): Promise<string | null> {
+    const path = vbd(frontend, id);
+    return (await this.toolstack.read(`${path}/hotplug-error`)) || this.toolstack.read(`${path}/hotplug-status`);
   }
 
   async removeVbd(frontend: number): Promise<void> {
-    await this.others.remove(`${HOME}/backend/vbd/${frontend}`);
+    await this.toolstack.remove(`${HOME}/backend/vbd/${frontend}`);
     await this.xen.settle();
   }
+}
+
+async function newVm(): Promise<Vm> {
+  const made = new Vm();
+  await made.furnish();
+  return made;
 }
 
 let vm: Vm;
 
 beforeEach(async () => {
-  vm = new Vm();
+  vm = await newVm();
   vm.addDisk();
   await vm.run();
   await vm.ask({ op: 'create', name: 'root', bytes: 1024 ** 2 });
@@ -124,7 +166,7 @@ describe('start', () => {
   });
 
   it('waits for a disk that comes late', async () => {
-    const late = new Vm();
+    const late = await newVm();
     const running = late.run();
     await vm.xen.settle();
     expect(late.node(STATE)).toBe('starting');
@@ -135,7 +177,7 @@ describe('start', () => {
   });
 
   it('fails with a reason where there is no disk', async () => {
-    const bare = new Vm();
+    const bare = await newVm();
     const running = bare.run();
     const failed = expect(running).rejects.toThrow('no disk');
     await vm.xen.settle();
@@ -187,10 +229,10 @@ describe('a vbd', () => {
     await vm.addVbd(16, 'root', 'w');
     vm.loopDevices.hold('/dev/loop0');
     await vm.removeVbd(16);
-    expect(await vm.addVbd(17, 'root', 'w')).toBeUndefined();
+    expect(await vm.addVbd(17, 'root', 'w')).toBe('');
     vm.loopDevices.letGo('/dev/loop0');
     await vm.xen.settle();
-    expect(vm.node(`${vbd(17)}/hotplug-status`)).toBe('connected');
+    expect(await vm.outcome(17)).toBe('connected');
     expect(vm.loopDevices.attached()).toHaveLength(1);
   });
 });
@@ -200,8 +242,9 @@ describe('a second process in the same VM', () => {
     await vm.ask({ op: 'create', name: 'data', bytes: 512 });
     await vm.addVbd(16, 'root', 'w');
     await vm.addVbd(17, 'data', 'w');
-    await vm.others.remove(`${HOME}/backend/vbd/17`);
-    await vm.runAnotherProcess();
+    vm.endProcess();
+    await vm.toolstack.remove(`${HOME}/backend/vbd/17`);
+    await vm.run();
     expect(vm.files.mounts).toHaveLength(1);
     expect(vm.loopDevices.attached()).toEqual([`${VOLUME_FOLDER}/root.img`]);
     expect(await vm.addVbd(18, 'root', 'w')).toBe('volume root is in use by domain 16');
@@ -212,9 +255,10 @@ describe('a second process in the same VM', () => {
   it('does not believe a physical-device that is another volume', async () => {
     await vm.ask({ op: 'create', name: 'data', bytes: 512 });
     await vm.addVbd(16, 'root', 'w');
-    await vm.others.write(`${vbd(16)}/params`, 'data');
-    await vm.runAnotherProcess();
-    expect(vm.node(`${vbd(16)}/hotplug-error`)).toBe('physical-device is not volume data');
+    vm.endProcess();
+    await vm.toolstack.write(`${vbd(16)}/params`, 'data');
+    await vm.run();
+    expect(await vm.outcome(16)).toBe('physical-device is not volume data');
   });
 });
 
@@ -269,7 +313,7 @@ describe('requests for volumes', () => {
 describe('shutdown', () => {
   it.each(['poweroff', ''])('on control/shutdown = %j detaches, unmounts and powers off', async (value) => {
     await vm.addVbd(16, 'root', 'w');
-    await vm.others.write(`${HOME}/control/shutdown`, value);
+    await vm.askToShutDown(value);
     await vm.xen.settle();
     expect(vm.loopDevices.attached()).toEqual([]);
     expect(vm.files.mounts).toEqual([]);
@@ -278,19 +322,18 @@ describe('shutdown', () => {
   });
 
   it('is not what an empty node from the start means', async () => {
-    const other = new Vm();
+    const other = await newVm();
     other.addDisk();
-    await other.others.write(`${HOME}/control/shutdown`, '');
     await other.run();
     await vm.xen.settle();
     expect(other.poweredOff).toBe(false);
   });
 
   it('is possible while the disk is still awaited', async () => {
-    const bare = new Vm();
+    const bare = await newVm();
     void bare.run();
     await vm.xen.settle();
-    await bare.others.write(`${HOME}/control/shutdown`, 'poweroff');
+    await bare.askToShutDown('poweroff');
     await vm.xen.settle();
     expect(bare.poweredOff).toBe(true);
   });

@@ -34,11 +34,11 @@ class Vm {
     });
   }
 
-  /** The process dies, and all it held in XenStore with it; Linux keeps what is Linux's. */
-  runAnotherProcess(): Promise<void> {
+  /** The process dies, and all it held in XenStore with it; Linux keeps what is Linux's. The next one can be run. */
+  endProcess(): void {
     this.store.close();
+    this.uevents.listeners.clear();
     this.store = this.xen.xenstore.connect(DOMID);
-    return this.run();
   }
 
   addCard(name: string): void {
@@ -110,7 +110,8 @@ describe('start', () => {
   it('of a second process finds the bridge made, and leaves connected links alone', async () => {
     await vm.addVif(16);
     await vm.announceInterface(16);
-    await vm.runAnotherProcess();
+    vm.endProcess();
+    await vm.run();
     expect(vm.network.ports).toEqual(['eth0', 'vif16.0']);
   });
 });
