@@ -150,7 +150,16 @@ export async function unplugDevice(
       options.timeoutMs,
     )
     .catch(() => false);
-  await xenstore.remove(frontendPath(device));
-  await xenstore.remove(back);
+  await removeWithEmptyParent(xenstore, frontendPath(device));
+  await removeWithEmptyParent(xenstore, back);
   return closed;
+}
+
+/** Driver VMs outlive their guests: a folder for each guest that ever was would pile up. */
+function removeWithEmptyParent(xenstore: XenStore, path: string): Promise<void> {
+  const parent = path.slice(0, path.lastIndexOf('/'));
+  return xenstore.transaction(async (store) => {
+    await store.remove(path);
+    if ((await store.list(parent))?.length === 0) await store.remove(parent);
+  });
 }

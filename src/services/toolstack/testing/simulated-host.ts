@@ -1,0 +1,110 @@
+/** For tests: a real Toolstack on the in-memory Xen, with Builder, the driver VMs and guests simulated around it. */
+import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../../contracts/domids.ts';
+import { MemoryXen } from '../../../xen/memory/memory-xen.ts';
+import type { DomId, HostInfo } from '../../../xen/ports.ts';
+import { Toolstack } from '../toolstack.ts';
+import { FakeBackEnds, NETWORK, STORAGE, TOOLSTACK } from './fake-back-ends.ts';
+import { FakeBuilder, type FakeGuest } from './fake-builder.ts';
+
+const STEP_MS = 100;
+const STEPS_MAX = 5_000;
+
+export class SimulatedHost {
+  readonly log: string[] = [];
+  readonly builder = new FakeBuilder();
+  readonly xen = new MemoryXen({
+    privileged: [BUILDER_DOMID, TOOLSTACK],
+    onStart: (domain, built) => this.builder.started(domain, built),
+  });
+  readonly backEnds: FakeBackEnds;
+  private randomCalls = 0;
+
+  constructor() {
+    this.builder.xen = this.xen;
+    for (const domid of [XENSTORE_LOGIC_DOMID, BUILDER_DOMID, STORAGE, NETWORK, TOOLSTACK]) this.xen.add(domid);
+    this.backEnds = new FakeBackEnds(this.xen.domain(BUILDER_DOMID).xenstore);
+  }
+
+  /** Called once more it gives a Toolstack whose process has been started again. */
+  async toolstack(): Promise<Toolstack> {
+    if (this.xen.xenstore.watchesLeft === 0) await this.backEnds.start();
+    const { grants, eventChannels, xenstore, clock, control } = this.xen.domain(TOOLSTACK);
+    const toolstack = new Toolstack({
+      clock,
+      grants,
+      eventChannels,
+      xenstore,
+      domains: control,
+      host: hostInfo,
+      builder: this.builder,
+      blockDevices: this.backEnds.blockDevicesOf(() => this.xen.xenstore.dump()),
+      ownDomid: TOOLSTACK,
+      linuxVersion: '6.1.0-test',
+      random: (length) => this.random(length),
+      log: (line) => this.log.push(line),
+    });
+    await this.during(toolstack.start());
+    return toolstack;
+  }
+
+  /** Lets time pass until `task` has ended. */
+  async during<T>(task: Promise<T>): Promise<T> {
+    let ended = false;
+    const watched = task.finally(() => {
+      ended = true;
+    });
+    watched.catch(() => {});
+    for (let step = 0; step < STEPS_MAX; step += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (ended) return watched;
+      await this.xen.clock.advance(STEP_MS);
+    }
+    throw new Error(`still under way after ${(STEP_MS * STEPS_MAX) / 1000} s`);
+  }
+
+  /** Lets everything happen that is under way, and so much time pass. */
+  async pass(durationMs = 0): Promise<void> {
+    for (let passed = 0; passed <= durationMs; passed += STEP_MS) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      await this.xen.clock.advance(STEP_MS);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  guest(name: string): FakeGuest {
+    const guest = [...this.builder.guests.values()].find(({ spec }) => spec.name === name);
+    if (!guest) throw new Error(`no guest ${name} runs`);
+    return guest;
+  }
+
+  /** Guests that do what `control/shutdown` says. */
+  async obeyShutdown(): Promise<void> {
+    const store = this.xen.domain(BUILDER_DOMID).xenstore;
+    await store.watch('/local/domain', async (changed) => {
+      const match = /^\/local\/domain\/(\d+)\/control\/shutdown$/.exec(changed);
+      const order = match ? await store.read(changed) : null;
+      if (match && (order === 'poweroff' || order === 'reboot')) this.xen.domains.shutdown(Number(match[1]), order);
+    });
+  }
+
+  /** XenStore's nodes of a domain and of what serves it. */
+  traces(domid: DomId): string[] {
+    const paths = Object.keys(this.xen.xenstore.dump());
+    const own = new RegExp(
+      `^/local/domain/${domid}(/|$)|^/local/domain/\\d+/backend/v(bd|if)/${domid}/|^/ennead/guests/${domid}$`,
+    );
+    return paths.filter((path) => own.test(path) || path.startsWith('/vm/'));
+  }
+
+  private random(length: number): Uint8Array {
+    this.randomCalls += 1;
+    return Uint8Array.from({ length }, (_, index) => (this.randomCalls * 41 + index * 7) % 256);
+  }
+}
+
+const hostInfo: HostInfo = {
+  physical: () => ({ cpus: 2, totalKib: 2048 * 1024, freeKib: 1024 * 1024, cpuKhz: 2_000_000, iommu: true }),
+  version: () => ({ version: '4.17.5', commandLine: 'flask=enforcing', compileDate: 'a day', changeset: 'abc' }),
+  messages: () => '(XEN) all is well\n(d4) ennead[builder]: ready\n',
+  enforcing: () => true,
+};
