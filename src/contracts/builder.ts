@@ -26,25 +26,29 @@ export const guestSpec = z.strictObject({
 export type GuestSpec = z.infer<typeof guestSpec>;
 
 /** Who may reach which memory of a VM, and why: one line of the memory-access whitelist. */
-export interface MemoryAccess {
-  readonly by: number;
-  readonly what: 'all-while-building' | 'console-ring' | 'xenstore-ring' | 'granted-pages' | 'link-ring';
-  readonly why: string;
-}
+export const memoryAccess = z.strictObject({
+  by: domid,
+  what: z.enum(['all-while-building', 'console-ring', 'xenstore-ring', 'granted-pages', 'link-ring']),
+  why: z.string(),
+});
+export type MemoryAccess = z.infer<typeof memoryAccess>;
 
 /** Builder's trust list has one record for each VM. */
-export interface TrustRecord {
-  readonly domid: number;
-  readonly name: string;
-  readonly role: 'guest' | 'service';
+export const trustRecord = z.strictObject({
+  domid,
+  name: z.string(),
+  role: z.enum(['guest', 'service']),
   /** FLASK context. */
-  readonly label: string;
-  readonly parent: number;
-  readonly services: readonly number[];
+  label: z.string(),
+  /** Who asked for it: Toolstack for guests, the VM that built it for services. */
+  parent: domid,
+  /** The service VMs that it may use. */
+  services: z.array(domid),
   /** PCI addresses, for driver VMs. */
-  readonly devices: readonly string[];
-  readonly memoryAccess: readonly MemoryAccess[];
-}
+  devices: z.array(z.string()),
+  memoryAccess: z.array(memoryAccess),
+});
+export type TrustRecord = z.infer<typeof trustRecord>;
 
 export interface ServiceStatus {
   readonly name: string;
@@ -66,29 +70,65 @@ export interface GuestBuilt {
   readonly storePort: number;
 }
 
+export interface DriverStatus {
+  readonly domid: number;
+  readonly kind: 'storage' | 'network';
+  /** PCI address of its controller. */
+  readonly bdf: string;
+  readonly ready: boolean;
+  /** Why it does not work; null while it does or may. */
+  readonly failure: string | null;
+  /** An IOMMU confines its DMA. */
+  readonly isolated: boolean;
+}
+
+export interface KnownImage {
+  readonly name: string;
+  readonly kind: 'kernel' | 'ramdisk';
+  readonly bytes: number;
+}
+
+/** The words of Builder's refusals (`RpcError.code`), beside those of src/kit/rpc.ts. */
+export type BuilderRefusal =
+  /** The caller has no trust record that lets it ask this. */
+  | 'not-allowed'
+  /** The domid is no guest of the caller's. */
+  | 'not-yours'
+  | 'unknown-image'
+  | 'no-memory'
+  | 'no-domid'
+  /** Xen or XenStore said no; the message says what and why. */
+  | 'xen-refused'
+  | 'shutting-down';
+
 export const domidParams = z.strictObject({ domid });
 export const noParams = z.strictObject({});
 
+/** The name under which Toolstack and PCIBack offer their links to Builder. */
+export const BUILDER_LINK = 'builder';
+
 /** method → what it takes. Answers are the types above, named in the comment. */
 export const builderMethods = {
-  /** GuestBuilt. The guest stays paused; the caller writes its XenStore nodes, then unpauses it. */
+  /** GuestBuilt. The guest stays paused; the caller writes its XenStore nodes (it owns the guest's home), then unpauses it. */
   'guest.create': guestSpec,
   /** {} */
   'guest.unpause': domidParams,
   'guest.pause': domidParams,
-  /** {}. Resolves when the domid is free or the domain can only be waited for. */
+  /** {}. Resolves when Xen has taken the domain apart. Its XenStore nodes are the caller's to remove. */
   'guest.destroy': domidParams,
-  /** { images: { name, kind: 'kernel' | 'ramdisk', bytes }[] } */
+  /** { images: KnownImage[] } */
   'images.list': noParams,
   /** { records: TrustRecord[] } */
   'trust.list': noParams,
   /** { services: ServiceStatus[] } */
   'services.list': noParams,
-  /** { drivers: { domid, kind: 'storage' | 'network', bdf, ready }[] } */
+  /** { drivers: DriverStatus[] } */
   'drivers.list': noParams,
-  /** {}. Stops the driver VMs and powers the machine off; answers before that. */
+  /** {}. Destroys what guests are left, stops the driver VMs and powers the machine off; answers before that. */
   'host.shutdown': noParams,
 } as const;
 
 /** Where a service writes its state for Builder and Toolstack to see: `<home>/ennead/state` = starting | ready | failed:<why>. */
 export const stateNode = (of: number): string => `/local/domain/${of}/ennead/state`;
+/** A VM's TrustRecord as JSON, for Toolstack to read. */
+export const trustNode = (of: number): string => `/ennead/trust/${of}`;

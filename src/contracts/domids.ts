@@ -4,8 +4,9 @@ export const PCIBACK_DOMID = 1;
 export const XENSTORE_STATE_DOMID = 2;
 export const XENSTORE_LOGIC_DOMID = 3;
 export const BUILDER_DOMID = 4;
-/** Driver VMs and Toolstack: given by Builder, in the order of their creation. */
-export const FIRST_SERVICE_DOMID = 5;
+export const TOOLSTACK_DOMID = 5;
+/** Driver VMs: given by Builder, in the order of their creation. */
+export const FIRST_DRIVER_DOMID = 6;
 export const LAST_SERVICE_DOMID = 15;
 export const FIRST_GUEST_DOMID = 16;
 /** Xen's DOMID_FIRST_RESERVED - 1. */

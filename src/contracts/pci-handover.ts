@@ -1,9 +1,14 @@
 /**
- * PCIBack ↔ Builder, over PCIBack's link to Builder. PCIBack calls `controllers.report`; Builder then calls `device.hand` on the same link
- * for each controller, after it has created (not built) the driver VM, and `device.return` before a driver VM is rebuilt.
+ * PCIBack ↔ Builder, over PCIBack's link to Builder. PCIBack calls `controllers.report`; Builder then calls `device.hand` on the same
+ * link for each controller, as soon as the driver VM's domain and its `device/pci/0` nodes exist, and `device.return` before a
+ * driver VM is rebuilt. Both may be called again for what is done already.
+ *
+ * The front end's nodes (`<driver home>/device/pci/0`) are Builder's, the back end's (`/local/domain/1/backend/pci/<driver>/0`)
+ * PCIBack's: neither needs a right in the other's home.
  */
 import * as z from 'zod/mini';
 import { domid } from './builder.ts';
+import { PCIBACK_DOMID } from './domids.ts';
 
 export const bdf = z.string().check(z.regex(/^[0-9a-f]{4}:[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]$/));
 
@@ -14,8 +19,6 @@ export const controller = z.strictObject({
   classCode: z.number(),
   vendor: z.number(),
   device: z.number(),
-  /** DMA and interrupts are confined by an IOMMU. */
-  isolated: z.boolean(),
 });
 export type Controller = z.infer<typeof controller>;
 
@@ -23,7 +26,12 @@ export const pcibackCalls = {
   'controllers.report': z.strictObject({ controllers: z.array(controller).check(z.maxLength(32)) }),
 } as const;
 export const pcibackAnswers = {
-  'device.hand': z.strictObject({ bdf, domid }),
-  'device.return': z.strictObject({ bdf, domid }),
+  /** `isolated`: the domain was created for the IOMMU, which shall confine the device's DMA to it. */
+  'device.hand': z.strictObject({ bdf, domid, isolated: z.boolean() }),
+  'device.return': z.strictObject({ bdf, domid, isolated: z.boolean() }),
+  /** Powers the machine off; there may be no answer. */
   'power.off': z.strictObject({}),
 } as const;
+
+export const pciBackendPath = (driver: number): string => `/local/domain/${PCIBACK_DOMID}/backend/pci/${driver}/0`;
+export const pciFrontendPath = (driver: number): string => `/local/domain/${driver}/device/pci/0`;

@@ -1,0 +1,138 @@
+/** Builder's life: it makes an end of domain 0, builds the drivers' VMs and Toolstack, and then serves Toolstack. */
+import type { BootParameters } from '../../contracts/boot-parameters.ts';
+import { BOOTSTRAPPER_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import type { Controller } from '../../contracts/pci-handover.ts';
+import type { MessageLink } from '../../kit/link.ts';
+import { rpcPeer } from '../../kit/rpc.ts';
+import type { DomId } from '../../xen/ports.ts';
+import { Drivers, type PlannedDriver } from './drivers.ts';
+import { firstVms } from './first-vms.ts';
+import { Guests } from './guests.ts';
+import { shutDownHost } from './host-shutdown.ts';
+import { KnownImages } from './known-images.ts';
+import { Ledger } from './ledger.ts';
+import { PciBackLink } from './pciback-link.ts';
+import type { BuilderPorts } from './ports.ts';
+import { toolstackMethods } from './requests.ts';
+import { refreshToolstackRecord, toolstackPlan } from './toolstack-vm.ts';
+import { Vms } from './vms.ts';
+import { publishTrust, writeFoundations, writePciBackHome, writeServiceHome } from './xenstore-homes.ts';
+
+export class Builder {
+  private readonly ledger: Ledger;
+  readonly vms: Vms;
+  readonly pciback: PciBackLink;
+  readonly drivers: Drivers;
+  readonly guests: Guests;
+  private readonly images: KnownImages;
+  private goingDown = false;
+  private reportsAtWork = 0;
+
+  constructor(
+    private readonly ports: BuilderPorts,
+    private readonly parameters: BootParameters,
+  ) {
+    this.ledger = new Ledger(ports.box);
+    this.vms = new Vms(ports, this.ledger);
+    this.pciback = new PciBackLink(ports, (controllers) => {
+      this.onReport(controllers).catch((error: unknown) => ports.log(`controllers: ${String(error)}`));
+    });
+    this.drivers = new Drivers(ports, this.ledger, this.vms, this.pciback);
+    this.images = new KnownImages(ports.files);
+    this.guests = new Guests(ports, this.ledger, this.vms, this.images);
+  }
+
+  /** Resolves when Builder listens; what it builds then comes by and by. */
+  async start(): Promise<void> {
+    if (!this.ledger.inherited) await this.begin();
+    await this.pciback.accept();
+    await this.ports.acceptLinks(TOOLSTACK_DOMID, (link) => this.serveToolstack(link));
+    if (this.ledger.inherited) void this.drivers.resume();
+  }
+
+  private async begin(): Promise<void> {
+    const { store, clock, domains, log } = this.ports;
+    const entries = firstVms(new Date(clock.wallClockMs()).toISOString());
+    for (const entry of entries) this.ledger.put(entry);
+    await store.transaction(async (transaction) => {
+      await writeFoundations(transaction);
+      for (const { record } of entries) await publishTrust(transaction, record);
+      await writePciBackHome(transaction);
+    });
+    this.destroyDomain0();
+  }
+
+  /** That this program runs says that domain 0 has done its work: Bootstrapper starts Builder last. */
+  private destroyDomain0(): void {
+    const { domains, log } = this.ports;
+    try {
+      domains.destroy(BOOTSTRAPPER_DOMID);
+      log('domain 0 is destroyed');
+    } catch (error) {
+      // It has nothing left to do, but all its rights: the host works, and somebody should know.
+      log(`domain 0 could not be destroyed: ${String(error)}`);
+    }
+  }
+
+  private async onReport(controllers: readonly Controller[]): Promise<void> {
+    const { log } = this.ports;
+    this.reportsAtWork += 1;
+    log(`controllers: ${controllers.map(({ kind, bdf }) => `${kind} ${bdf}`).join(', ') || 'none'}`);
+    const [first, ...others] = this.drivers.plan(controllers);
+    const starts: Promise<void>[] = [];
+    if (first) await this.buildDriver(first, starts);
+    // Toolstack's card is an end of the first NetBack's, whose home has to be there before it.
+    const network = this.drivers.list().find(({ kind, failure }) => kind === 'network' && failure === null);
+    if (!this.ledger.get(TOOLSTACK_DOMID)) starts.push(this.startToolstack(network?.domid ?? null));
+    for (const driver of others) await this.buildDriver(driver, starts);
+    await Promise.all(starts);
+    this.reportsAtWork -= 1;
+    if (this.reportsAtWork === 0) this.retirePciBack();
+  }
+
+  private async buildDriver(planned: PlannedDriver, starts: Promise<void>[]): Promise<void> {
+    const created = await this.drivers.create(planned);
+    if (!created) return;
+    starts.push(this.drivers.start(planned, created));
+    await refreshToolstackRecord(this.ports, this.ledger);
+  }
+
+  private async startToolstack(network: DomId | null): Promise<void> {
+    const { files, domains, log } = this.ports;
+    try {
+      const created = await this.vms.create(toolstackPlan(files, this.parameters, network));
+      await refreshToolstackRecord(this.ports, this.ledger);
+      await this.vms.load(created);
+      domains.unpause(TOOLSTACK_DOMID);
+    } catch (error) {
+      log(`toolstack could not be built: ${String(error)}`);
+    }
+  }
+
+  private retirePciBack(): void {
+    if (this.goingDown || this.pciback.retired) return;
+    this.pciback.retire();
+    this.ports.log('pciback is paused and has no rights now');
+  }
+
+  private serveToolstack(link: MessageLink): void {
+    const { ports, ledger, guests, drivers, images } = this;
+    const shutDown = (): void => this.shutDown();
+    const shuttingDown = (): boolean => this.goingDown;
+    const parts = { ports, ledger, guests, drivers, images, shutDown, shuttingDown };
+    rpcPeer(link, toolstackMethods(parts, link.peer), {
+      onInternalError: (method, error) => ports.log(`${method}: ${String(error)}`),
+    });
+  }
+
+  /** Answers before it begins: the asker's own network goes down with it. */
+  private shutDown(): void {
+    this.goingDown = true;
+    const { ports } = this;
+    ports.clock.after(0, () => {
+      shutDownHost(ports, this).catch((error: unknown) =>
+        ports.log(`the host could not be powered off: ${String(error)}`),
+      );
+    });
+  }
+}

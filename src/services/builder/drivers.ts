@@ -1,0 +1,153 @@
+/**
+ * Driver VMs, one for each controller that PCIBack reports. The steps of one overlap with those of the others, and the hand-over of the
+ * device with the boot of its VM: Linux's PCI front end waits until PCIBack's back end is there.
+ */
+import { type DriverStatus, stateNode } from '../../contracts/builder.ts';
+import { BUILDER_DOMID, PCIBACK_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
+import type { Controller } from '../../contracts/pci-handover.ts';
+import { serviceCatalogue } from '../../contracts/service-catalogue.ts';
+import { serviceImage, serviceUuid } from '../../kit/service-vm.ts';
+import type { DomId } from '../../xen/ports.ts';
+import { freeDriverDomid } from './domids.ts';
+import type { Driver, Ledger } from './ledger.ts';
+import type { PciBackLink } from './pciback-link.ts';
+import type { BuilderPorts } from './ports.ts';
+import { type CreatedVm, commonAccess, type VmPlan, type Vms } from './vms.ts';
+import { writeDriverHome } from './xenstore-homes.ts';
+
+/** From its start until it serves: the boot of a kernel, the controller's own time, perhaps a new file system. */
+const READY_TIMEOUT_MS = 180_000;
+
+const serviceOf = { storage: 'blkback', network: 'netback' } as const;
+
+export interface PlannedDriver {
+  readonly domid: DomId;
+  readonly driver: Driver;
+}
+
+export class Drivers {
+  private readonly statuses = new Map<DomId, DriverStatus>();
+
+  constructor(
+    private readonly ports: BuilderPorts,
+    ledger: Ledger,
+    private readonly vms: Vms,
+    private readonly pciback: PciBackLink,
+  ) {
+    for (const { record, driver } of ledger.entries())
+      if (driver) this.statuses.set(record.domid, { domid: record.domid, ...driver, ready: false, failure: null });
+  }
+
+  list(): DriverStatus[] {
+    return [...this.statuses.values()];
+  }
+
+  /** Domids for the controllers that are new here. Network comes first: Toolstack waits for it. */
+  plan(controllers: readonly Controller[]): PlannedDriver[] {
+    const isolated = this.ports.host.physical().iommu;
+    const known = new Set(this.list().map(({ bdf }) => bdf));
+    const fresh = controllers.filter(({ bdf }) => !known.has(bdf));
+    fresh.sort((a, b) => a.kind.localeCompare(b.kind) || a.bdf.localeCompare(b.bdf));
+    return fresh.flatMap(({ kind, bdf }) => {
+      const domid = freeDriverDomid((candidate) => this.statuses.has(candidate));
+      if (domid === null) {
+        this.ports.log(`controller ${bdf}: there is no domid left for its VM`);
+        return [];
+      }
+      const driver = { kind, bdf, isolated };
+      this.statuses.set(domid, { domid, ...driver, ready: false, failure: null });
+      return [{ domid, driver }];
+    });
+  }
+
+  /** The domain exists and its home is written: others may describe devices of it. */
+  async create(planned: PlannedDriver): Promise<CreatedVm | null> {
+    return this.orFailed(planned, () => this.vms.create(this.planOf(planned)));
+  }
+
+  /** Resolves when the driver VM is ready, or has failed: that is in its status, and no reason to stop the others. */
+  async start(planned: PlannedDriver, created: CreatedVm): Promise<void> {
+    await this.orFailed(planned, async () => {
+      const { bdf, isolated } = planned.driver;
+      const handed = this.pciback.hand(bdf, planned.domid, isolated);
+      // Loading takes this program's whole attention; meanwhile PCIBack works.
+      const outcome = handed.then(
+        () => null,
+        (error: unknown) => error,
+      );
+      await this.vms.load(created);
+      this.ports.domains.unpause(planned.domid);
+      const failure = await outcome;
+      if (failure !== null) {
+        await this.vms.takeApart(planned.domid);
+        throw failure;
+      }
+      await this.waitUntilReady(planned.domid);
+    });
+  }
+
+  /** For a VM that an earlier process started. */
+  async resume(): Promise<void> {
+    const waiting = this.list().map(({ domid, kind, bdf, isolated }) =>
+      this.orFailed({ domid, driver: { kind, bdf, isolated } }, () => this.waitUntilReady(domid)),
+    );
+    await Promise.all(waiting);
+  }
+
+  private async waitUntilReady(domid: DomId): Promise<void> {
+    const state = await this.ports.store.waitFor(
+      stateNode(domid),
+      (value) => (value === 'ready' || value?.startsWith('failed:') ? value : undefined),
+      READY_TIMEOUT_MS,
+    );
+    if (state !== 'ready') throw new Error(state);
+    this.update(domid, { ready: true });
+    this.ports.log(`domain ${domid} is ready`);
+  }
+
+  private async orFailed<T>({ domid, driver }: PlannedDriver, run: () => Promise<T>): Promise<T | null> {
+    try {
+      return await run();
+    } catch (error) {
+      const failure = error instanceof Error ? error.message : String(error);
+      this.update(domid, { failure });
+      this.ports.log(`driver VM ${domid} for ${driver.bdf}: ${failure}`);
+      return null;
+    }
+  }
+
+  private update(domid: DomId, change: Partial<DriverStatus>): void {
+    const status = this.statuses.get(domid);
+    if (status) this.statuses.set(domid, { ...status, ...change });
+  }
+
+  private planOf({ domid, driver }: PlannedDriver): VmPlan {
+    const service = serviceOf[driver.kind];
+    const name = this.nameFor(domid, driver.kind);
+    return {
+      domid,
+      name,
+      role: 'service',
+      type: service,
+      parent: BUILDER_DOMID,
+      uuid: serviceUuid(domid),
+      memoryMib: serviceCatalogue[service].memoryMib,
+      vcpus: 1,
+      image: serviceImage(service),
+      console: null,
+      services: [XENSTORE_LOGIC_DOMID, PCIBACK_DOMID],
+      memoryAccess: [
+        ...commonAccess,
+        { by: PCIBACK_DOMID, what: 'granted-pages', why: 'the page of its requests for configuration space' },
+      ],
+      driver,
+      describe: (store) => writeDriverHome(store, domid, name),
+    };
+  }
+
+  /** blkback, blkback-2, … in the order of their domids. */
+  private nameFor(domid: DomId, kind: Driver['kind']): string {
+    const before = this.list().filter((status) => status.kind === kind && status.domid < domid).length;
+    return before === 0 ? serviceOf[kind] : `${serviceOf[kind]}-${before + 1}`;
+  }
+}

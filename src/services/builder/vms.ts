@@ -1,0 +1,147 @@
+/**
+ * The life of one VM, in the steps in which Xen has it: created (empty and paused), loaded, introduced to XenStore, started; taken apart.
+ * A step that fails takes apart what the steps before it made.
+ */
+import { type MemoryAccess, type TrustRecord, trustNode } from '../../contracts/builder.ts';
+import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
+import { contextOf, domainTypes, type LabelledDomain } from '../../contracts/flask-contexts.ts';
+import type { DomId, EventPort, PvImage } from '../../xen/ports.ts';
+import type { XenStoreWriter } from '../../xen/xenstore-port.ts';
+import type { Driver, Ledger, VmEntry } from './ledger.ts';
+import type { BuilderPorts } from './ports.ts';
+import { ignoring } from './refusals.ts';
+import { homeOf, publishTrust } from './xenstore-homes.ts';
+
+export interface VmPlan {
+  readonly domid: DomId;
+  readonly name: string;
+  readonly role: TrustRecord['role'];
+  readonly type: LabelledDomain;
+  readonly parent: DomId;
+  readonly uuid: Uint8Array;
+  readonly memoryMib: number;
+  readonly vcpus: number;
+  readonly image: PvImage;
+  /** Who serves its console ring; null: nobody, and it gets no console. */
+  readonly console: DomId | null;
+  readonly services: readonly DomId[];
+  readonly memoryAccess: readonly MemoryAccess[];
+  readonly driver?: Driver;
+  /** Writes the VM's home and what else must be in XenStore before it starts. */
+  describe(store: XenStoreWriter): Promise<void>;
+}
+
+export interface CreatedVm {
+  readonly plan: VmPlan;
+  readonly storePort: EventPort;
+  readonly consolePort: EventPort;
+}
+
+export interface LoadedVm extends CreatedVm {
+  readonly storeGfn: number;
+  readonly consoleGfn: number;
+}
+
+export class Vms {
+  constructor(
+    private readonly ports: BuilderPorts,
+    private readonly ledger: Ledger,
+  ) {}
+
+  /** The domain exists, empty, and is on the trust list; its home is written. */
+  async create(plan: VmPlan): Promise<CreatedVm> {
+    const { domains, store, clock } = this.ports;
+    const { domid, memoryMib } = plan;
+    domains.create({
+      domid,
+      context: contextOf(domainTypes[plan.type]),
+      uuid: plan.uuid,
+      vcpus: plan.vcpus,
+      memoryMib,
+      iommu: plan.driver?.isolated ?? false,
+    });
+    return this.orTakeApart(domid, async () => {
+      const storePort = domains.allocEventChannel(domid, XENSTORE_LOGIC_DOMID);
+      const consolePort = plan.console === null ? 0 : domains.allocEventChannel(domid, plan.console);
+      const entry = entryOf(plan, new Date(clock.wallClockMs()).toISOString());
+      this.ledger.put(entry);
+      await store.transaction(async (transaction) => {
+        await plan.describe(transaction);
+        await publishTrust(transaction, entry.record);
+      });
+      return { plan, storePort, consolePort };
+    });
+  }
+
+  /** Loaded, known to XenStore, still paused. */
+  load(created: CreatedVm): Promise<LoadedVm> {
+    const { domains, store } = this.ports;
+    const { plan, storePort, consolePort } = created;
+    const { domid } = plan;
+    return this.orTakeApart(domid, async () => {
+      const { storeGfn, consoleGfn } = domains.build({
+        ...plan.image,
+        domid,
+        memoryMib: plan.memoryMib,
+        store: { domid: XENSTORE_LOGIC_DOMID, port: storePort },
+        // Granted to itself is granted to nobody.
+        console: { domid: plan.console ?? domid, port: consolePort },
+        hardwareDomain: false,
+      });
+      await store.introduce(domid, storeGfn, storePort);
+      return { ...created, storeGfn, consoleGfn };
+    });
+  }
+
+  /** Whatever state it is in. Its trust record goes with it; its XenStore nodes stay. */
+  async takeApart(domid: DomId): Promise<void> {
+    const { domains, store } = this.ports;
+    await ignoring(['ESRCH', 'EINVAL'], () => domains.pause(domid));
+    // XenStore lets go of the VM's page before Xen wants it back. It may never have known the VM.
+    await ignoring(['ENOENT', 'EINVAL', 'ESRCH'], () => store.release(domid));
+    await ignoring(['ESRCH'], () => domains.destroy(domid));
+    this.ledger.remove(domid);
+    await store.remove(trustNode(domid));
+  }
+
+  private async orTakeApart<T>(domid: DomId, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      const { store, log } = this.ports;
+      await this.takeApart(domid)
+        .then(() => store.remove(homeOf(domid)))
+        .catch((failure: unknown) => log(`domain ${domid}, half made, could not be removed: ${String(failure)}`));
+      throw error;
+    }
+  }
+}
+
+function entryOf(plan: VmPlan, since: string): VmEntry {
+  const { domid, name, role, parent, services, memoryAccess, memoryMib, driver } = plan;
+  return {
+    record: {
+      domid,
+      name,
+      role,
+      label: contextOf(domainTypes[plan.type]),
+      parent,
+      services: [...services],
+      devices: driver ? [driver.bdf] : [],
+      memoryAccess: [...memoryAccess],
+    },
+    memoryMib,
+    since,
+    ...(driver && { driver }),
+  };
+}
+
+/** What is true of every VM that Builder makes. */
+export const commonAccess: readonly MemoryAccess[] = [
+  {
+    by: BUILDER_DOMID,
+    what: 'all-while-building',
+    why: 'loads kernel and ramdisk; unmaps everything before the VM starts',
+  },
+  { by: XENSTORE_LOGIC_DOMID, what: 'xenstore-ring', why: 'the ring page of its XenStore connection (grant 1)' },
+];
