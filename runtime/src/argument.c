@@ -1,285 +1,232 @@
-/* Checked argument readers and result builders. No reader converts: a number is a number, a string a string. */
-#include "argument.h"
+/* Checks arguments against their parameters. */
+#include "rt.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define MESSAGE_MAX 700
-
-JSValue throw_error(JSContext *ctx, int error, const char *format, ...) {
-  char detail[MESSAGE_MAX], message[MESSAGE_MAX + 100];
-  va_list list;
-  va_start(list, format);
-  vsnprintf(detail, sizeof detail, format, list);
-  va_end(list);
-
-  const char *code = strerrorname_np(error);
-  if (!code)
-    code = "EIO";
-  snprintf(message, sizeof message, "%s: %s: %s", module_current_op(), code, detail);
-
-  JSValue object = JS_NewError(ctx);
-  result_set(ctx, &object, "message", JS_NewString(ctx, message));
-  result_set(ctx, &object, "code", JS_NewString(ctx, code));
-  result_set(ctx, &object, "op", JS_NewString(ctx, module_current_op()));
-  return JS_IsException(object) ? object : JS_Throw(ctx, object);
+static bool refuse(JSContext *ctx, const struct parameter *p, const char *expected) {
+  throw_error(ctx, EINVAL, "%s is not %s", p->name, expected);
+  return false;
 }
 
-JSValue throw_errno(JSContext *ctx, const char *subject) {
-  int error = errno;
-  const char *text = strerrordesc_np(error);
-  if (!text)
-    text = "unknown error";
-  return subject ? throw_error(ctx, error, "%s (%s)", text, subject) : throw_error(ctx, error, "%s", text);
-}
-
-bool read_number(JSContext *ctx, JSValueConst v, const char *name, double min, double max, double *out) {
+static bool read_integer(JSContext *ctx, const struct parameter *p, JSValueConst v, int64_t min, int64_t max,
+                         int64_t *out) {
   double number;
-  if (!JS_IsNumber(v) || JS_ToFloat64(ctx, &number, v) < 0 || !(number >= min && number <= max)) {
-    throw_argument(ctx, "%s is not a number in %.0f..%.0f", name, min, max);
-    return false;
-  }
-  *out = number;
-  return true;
-}
-
-bool read_integer(JSContext *ctx, JSValueConst v, const char *name, int64_t min, int64_t max, int64_t *out) {
-  double number;
-  if (!JS_IsNumber(v) || JS_ToFloat64(ctx, &number, v) < 0 || !(number >= (double)min && number <= (double)max) ||
-      number != floor(number)) {
-    throw_argument(ctx, "%s is not an integer in %lld..%lld", name, (long long)min, (long long)max);
+  bool good = JS_IsNumber(v) && JS_ToFloat64(ctx, &number, v) == 0;
+  if (good && p->kind == MILLISECONDS)
+    number = ceil(number);
+  if (!good || number != floor(number) || !(number >= (double)min && number <= (double)max)) {
+    throw_error(ctx, EINVAL, "%s is not an integer in %lld..%lld", p->name, (long long)min, (long long)max);
     return false;
   }
   *out = (int64_t)number;
   return true;
 }
 
-bool read_boolean(JSContext *ctx, JSValueConst v, const char *name, bool *out) {
-  if (!JS_IsBool(v)) {
-    throw_argument(ctx, "%s is not a boolean", name);
-    return false;
-  }
-  *out = JS_VALUE_GET_BOOL(v);
-  return true;
-}
-
-bool read_string(JSContext *ctx, JSValueConst v, const char *name, size_t min, size_t max, char *out) {
-  if (!JS_IsString(v)) {
-    throw_argument(ctx, "%s is not a string", name);
-    return false;
-  }
+/* QuickJS keeps the UTF-8 form until arguments_free(). */
+static bool read_text(JSContext *ctx, const struct parameter *p, JSValueConst v, int64_t min, int64_t max,
+                      struct argument *out) {
+  if (!JS_IsString(v))
+    return refuse(ctx, p, "a string");
   size_t length;
   const char *text = JS_ToCStringLen(ctx, &length, v);
   if (!text)
     return false;
-  bool good = length >= min && length <= max && !memchr(text, 0, length);
-  if (good)
-    memcpy(out, text, length + 1);
+  if ((int64_t)length < min || (int64_t)length > max || (p->kind != LINE && memchr(text, 0, length))) {
+    JS_FreeCString(ctx, text);
+    throw_error(ctx, EINVAL, "%s is not %lld..%lld bytes without NUL", p->name, (long long)min, (long long)max);
+    return false;
+  }
+  out->text = out->held = text;
+  out->length = length;
+  return true;
+}
+
+bool uint8_array(JSContext *ctx, JSValueConst v, const uint8_t **bytes, size_t *length) {
+  static JSClassID uint8_class;
+  if (!uint8_class) {
+    JSValue sample = new_bytes(ctx, "", 0);
+    uint8_class = JS_GetClassID(sample);
+    JS_FreeValue(ctx, sample);
+  }
+  if (uint8_class == JS_INVALID_CLASS_ID || JS_GetClassID(v) != uint8_class)
+    return false;
+  size_t offset, total;
+  JSValue buffer = JS_GetTypedArrayBuffer(ctx, v, &offset, length, NULL);
+  const uint8_t *data = JS_IsException(buffer) ? NULL : JS_GetArrayBuffer(ctx, &total, buffer);
+  JS_FreeValue(ctx, buffer);
+  if (!data || offset > total || *length > total - offset) {
+    JS_FreeValue(ctx, JS_GetException(ctx));
+    return false;
+  }
+  *bytes = data + offset;
+  return true;
+}
+
+static bool read_bytes(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
+  if (!uint8_array(ctx, v, &out->bytes, &out->length))
+    return refuse(ctx, p, "a Uint8Array");
+  if ((int64_t)out->length < p->min || (int64_t)out->length > p->max) {
+    throw_error(ctx, EINVAL, "%s is not %lld..%lld bytes", p->name, (long long)p->min, (long long)p->max);
+    return false;
+  }
+  return true;
+}
+
+static bool read_choice(JSContext *ctx, const struct parameter *p, JSValueConst v, int64_t *out) {
+  const char *text = JS_IsString(v) ? JS_ToCString(ctx, v) : NULL;
+  int64_t index = 0;
+  while (text && p->choices[index] && strcmp(p->choices[index], text) != 0)
+    index++;
+  bool found = text && p->choices[index];
   JS_FreeCString(ctx, text);
+  *out = index;
+  return found || refuse(ctx, p, "one of its values");
+}
+
+static bool read_list(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
+  int64_t count = 0;
+  int is_array = JS_IsArray(ctx, v);
+  if (is_array <= 0)
+    return is_array == 0 && refuse(ctx, p, "an array");
+  JSValue length = JS_GetPropertyStr(ctx, v, "length");
+  bool good = !JS_IsException(length) && read_integer(ctx, p, length, p->min, p->max, &count);
+  JS_FreeValue(ctx, length);
   if (!good)
-    throw_argument(ctx, "%s is not %zu..%zu bytes without NUL", name, min, max);
-  return good;
-}
-
-bool read_path(JSContext *ctx, JSValueConst v, const char *name, char out[PATH_MAX]) {
-  return read_string(ctx, v, name, 1, PATH_MAX - 1, out);
-}
-
-bool read_fd(JSContext *ctx, JSValueConst v, const char *name, int *out) {
-  int64_t fd;
-  if (!read_integer(ctx, v, name, 0, FD_LIMIT - 1, &fd))
     return false;
-  *out = (int)fd;
-  return true;
-}
-
-bool read_domid(JSContext *ctx, JSValueConst v, const char *name, uint32_t *out) {
-  int64_t domid;
-  if (!read_integer(ctx, v, name, 0, DOMID_LAST, &domid))
-    return false;
-  *out = (uint32_t)domid;
-  return true;
-}
-
-bool read_choice(JSContext *ctx, JSValueConst v, const char *name, const char *const *choices, int *out) {
-  char text[32];
-  if (!read_string(ctx, v, name, 0, sizeof text - 1, text))
-    return false;
-  for (int i = 0; choices[i]; i++)
-    if (strcmp(choices[i], text) == 0) {
-      *out = i;
-      return true;
+  if (p->kind == TEXTS)
+    out->texts = calloc((size_t)count + 1, sizeof *out->texts);
+  else
+    out->integers = calloc((size_t)count + 1, sizeof *out->integers);
+  if (!out->texts && !out->integers)
+    return throw_error(ctx, ENOMEM, "%s", p->name), false;
+  for (int64_t i = 0; good && i < count; i++) {
+    struct argument text = {0};
+    JSValue item = JS_GetPropertyUint32(ctx, v, (uint32_t)i);
+    good = !JS_IsException(item);
+    if (good && p->kind == INTEGERS)
+      good = read_integer(ctx, p, item, 0, p->limit, (int64_t *)&out->integers[i]);
+    else if (good && (good = read_text(ctx, p, item, 0, LIST_TEXT_MAX, &text))) {
+      good = (out->texts[i] = strdup(text.text)) != NULL;
+      JS_FreeCString(ctx, text.text);
     }
-  throw_argument(ctx, "%s: '%s' is not one of its values", name, text);
-  return false;
-}
-
-bool read_function(JSContext *ctx, JSValueConst v, const char *name, bool nullable) {
-  if (JS_IsFunction(ctx, v) || (nullable && JS_IsNull(v)))
-    return true;
-  throw_argument(ctx, "%s is not a function%s", name, nullable ? " or null" : "");
-  return false;
-}
-
-bool read_array(JSContext *ctx, JSValueConst v, const char *name, size_t min, size_t max, size_t *length) {
-  int array = JS_IsArray(ctx, v);
-  if (array < 0)
-    return false;
-  if (!array) {
-    throw_argument(ctx, "%s is not an array", name);
-    return false;
+    JS_FreeValue(ctx, item);
+    out->length = (size_t)i + 1;
   }
-  int64_t count;
-  JSValue value = JS_GetPropertyStr(ctx, v, "length");
-  bool good = !JS_IsException(value) && read_integer(ctx, value, name, (int64_t)min, (int64_t)max, &count);
-  JS_FreeValue(ctx, value);
-  if (good)
-    *length = (size_t)count;
   return good;
 }
 
-bool read_integers(JSContext *ctx, JSValueConst v, const char *name, size_t max, int64_t limit, uint64_t *out,
-                   size_t *length) {
-  if (!read_array(ctx, v, name, 1, max, length))
+static bool read_entry(JSContext *ctx, const struct parameter *p, JSValueConst v, JSAtom name, char **out) {
+  struct argument text = {0};
+  const char *key = JS_AtomToCString(ctx, name);
+  JSValue item = key ? JS_GetProperty(ctx, v, name) : JS_EXCEPTION;
+  bool good = !JS_IsException(item);
+  if (good && (!*key || strchr(key, '=')))
+    good = refuse(ctx, p, "a record with usable names");
+  good = good && read_text(ctx, p, item, 0, LIST_TEXT_MAX, &text);
+  if (good && asprintf(out, "%s=%s", key, text.text) < 0)
+    *out = NULL, good = false;
+  JS_FreeCString(ctx, text.text);
+  JS_FreeCString(ctx, key);
+  JS_FreeValue(ctx, item);
+  return good;
+}
+
+static bool read_record(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
+  JSPropertyEnum *names = NULL;
+  uint32_t count = 0;
+  if (!JS_IsObject(v))
+    return refuse(ctx, p, "an object");
+  if (JS_GetOwnPropertyNames(ctx, &names, &count, v, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
     return false;
-  for (size_t i = 0; i < *length; i++) {
-    int64_t number;
-    JSValue value = JS_GetPropertyUint32(ctx, v, (uint32_t)i);
-    bool good = !JS_IsException(value) && read_integer(ctx, value, name, 0, limit, &number);
-    JS_FreeValue(ctx, value);
-    if (!good)
+  bool good = count <= p->max || refuse(ctx, p, "small enough");
+  if (good)
+    good = (out->texts = calloc(count + 1, sizeof *out->texts)) != NULL;
+  for (uint32_t i = 0; i < count; i++) {
+    good = good && read_entry(ctx, p, v, names[i].atom, &out->texts[i]);
+    JS_FreeAtom(ctx, names[i].atom);
+  }
+  js_free(ctx, names);
+  return good;
+}
+
+static int parameter_count(const struct parameter *parameters) {
+  int count = 0;
+  while (parameters[count].kind != NOTHING)
+    count++;
+  return count;
+}
+
+/* The fields' values stay referenced until arguments_free(): a getter may have made them for us alone. */
+static bool read_options(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
+  if (!JS_IsObject(v))
+    return refuse(ctx, p, "an object");
+  int count = parameter_count(p->fields);
+  out->fields = calloc((size_t)count, sizeof *out->fields);
+  if (!out->fields)
+    return refuse(ctx, p, "small enough");
+  for (int i = 0; i < count; i++) {
+    out->fields[i].value = JS_GetPropertyStr(ctx, v, p->fields[i].name);
+    if (JS_IsException(out->fields[i].value))
       return false;
-    out[i] = (uint64_t)number;
   }
+  return arguments_read(ctx, p->fields, out->fields, count);
+}
+
+static bool read_boolean(JSContext *ctx, const struct parameter *p, JSValueConst v, int64_t *out) {
+  *out = JS_IsBool(v) && JS_VALUE_GET_BOOL(v);
+  return JS_IsBool(v) || refuse(ctx, p, "a boolean");
+}
+
+static bool read_one(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
+  switch (p->kind) {
+    case INTEGER:
+    case MILLISECONDS: return read_integer(ctx, p, v, p->min, p->max, &out->integer);
+    case BOOLEAN: return read_boolean(ctx, p, v, &out->integer);
+    case TEXT:
+    case LINE: return read_text(ctx, p, v, p->min, p->max, out);
+    case CHOICE: return read_choice(ctx, p, v, &out->integer);
+    case FUNCTION: return JS_IsFunction(ctx, v) || refuse(ctx, p, "a function");
+    case FUNCTION_OR_NULL: return JS_IsNull(v) || JS_IsFunction(ctx, v) || refuse(ctx, p, "a function or null");
+    case INTEGERS:
+    case TEXTS: return read_list(ctx, p, v, out);
+    case RECORD: return read_record(ctx, p, v, out);
+    case OPTIONS: return read_options(ctx, p, v, out);
+    default: return true; /* BYTES: see below */
+  }
+}
+
+bool arguments_read(JSContext *ctx, const struct parameter *parameters, struct argument *arguments, int count) {
+  for (int i = 0; i < count; i++) {
+    struct argument *a = &arguments[i];
+    a->text = "";
+    a->integer = parameters[i].fallback;
+    a->given = !(parameters[i].optional && JS_IsUndefined(a->value));
+    if (a->given && !read_one(ctx, &parameters[i], a->value, a))
+      return false;
+  }
+  /* Last, as getters of an options object may detach a buffer: from here on no JavaScript runs. */
+  for (int i = 0; i < count; i++)
+    if (arguments[i].given && parameters[i].kind == BYTES &&
+        !read_bytes(ctx, &parameters[i], arguments[i].value, &arguments[i]))
+      return false;
   return true;
 }
 
-bool read_bytes(JSContext *ctx, JSValueConst v, const char *name, size_t max, struct bytes *out) {
-  if (JS_GetClassID(v) != module_uint8_class) {
-    throw_argument(ctx, "%s is not a Uint8Array", name);
-    return false;
-  }
-  size_t offset, length, total;
-  JSValue buffer = JS_GetTypedArrayBuffer(ctx, v, &offset, &length, NULL);
-  if (JS_IsException(buffer))
-    return false; /* detached */
-  uint8_t *data = JS_GetArrayBuffer(ctx, &total, buffer);
-  JS_FreeValue(ctx, buffer);
-  if (offset > total || length > total - offset || length > max) {
-    throw_argument(ctx, "%s is longer than %zu bytes", name, max);
-    return false;
-  }
-  *out = (struct bytes){length ? data + offset : (const uint8_t *)"", length};
-  return true;
-}
-
-/* The field's value; *absent only for an OPTIONAL one that is undefined. */
-static bool field_get(JSContext *ctx, JSValueConst options, const char *name, enum presence presence, JSValue *value,
-                      bool *absent) {
-  *absent = false;
-  if (!JS_IsObject(options)) {
-    throw_argument(ctx, "options is not an object");
-    return false;
-  }
-  *value = JS_GetPropertyStr(ctx, options, name);
-  *absent = presence == OPTIONAL && JS_IsUndefined(*value);
-  return !JS_IsException(*value);
-}
-
-bool field_present(JSContext *ctx, JSValueConst options, const char *name, bool *out) {
-  JSValue value;
-  if (!field_get(ctx, options, name, OPTIONAL, &value, out))
-    return false;
-  *out = !*out;
-  JS_FreeValue(ctx, value);
-  return true;
-}
-
-bool field_integer(JSContext *ctx, JSValueConst options, const char *name, enum presence presence, int64_t min,
-                   int64_t max, int64_t *out) {
-  JSValue value;
-  bool absent;
-  if (!field_get(ctx, options, name, presence, &value, &absent))
-    return false;
-  bool good = absent || read_integer(ctx, value, name, min, max, out);
-  JS_FreeValue(ctx, value);
-  return good;
-}
-
-bool field_boolean(JSContext *ctx, JSValueConst options, const char *name, enum presence presence, bool *out) {
-  JSValue value;
-  bool absent;
-  if (!field_get(ctx, options, name, presence, &value, &absent))
-    return false;
-  bool good = absent || read_boolean(ctx, value, name, out);
-  JS_FreeValue(ctx, value);
-  return good;
-}
-
-bool field_string(JSContext *ctx, JSValueConst options, const char *name, enum presence presence, size_t min,
-                  size_t max, char *out) {
-  JSValue value;
-  bool absent;
-  if (!field_get(ctx, options, name, presence, &value, &absent))
-    return false;
-  bool good = absent || read_string(ctx, value, name, min, max, out);
-  JS_FreeValue(ctx, value);
-  return good;
-}
-
-bool field_bytes(JSContext *ctx, JSValueConst options, const char *name, uint8_t *out, size_t length) {
-  JSValue value;
-  bool absent;
-  struct bytes bytes;
-  if (!field_get(ctx, options, name, REQUIRED, &value, &absent))
-    return false;
-  bool good = read_bytes(ctx, value, name, length, &bytes);
-  if (good && bytes.length != length) {
-    throw_argument(ctx, "%s is not %zu bytes", name, length);
-    good = false;
-  }
-  if (good)
-    memcpy(out, bytes.data, length);
-  JS_FreeValue(ctx, value);
-  return good;
-}
-
-bool field_domid(JSContext *ctx, JSValueConst options, const char *name, uint32_t *out) {
-  int64_t domid;
-  if (!field_integer(ctx, options, name, REQUIRED, 0, DOMID_LAST, &domid))
-    return false;
-  *out = (uint32_t)domid;
-  return true;
-}
-
-JSValue new_bytes(JSContext *ctx, const void *data, size_t length) {
-  JSValue buffer = JS_NewArrayBufferCopy(ctx, data, length);
-  if (JS_IsException(buffer))
-    return buffer;
-  JSValueConst arguments[] = {buffer, JS_UNDEFINED, JS_UNDEFINED};
-  JSValue array = JS_NewTypedArray(ctx, 3, arguments, JS_TYPED_ARRAY_UINT8);
-  JS_FreeValue(ctx, buffer);
-  return array;
-}
-
-/* Defining (not assigning) keeps setters that a service put on Object.prototype out of the way. */
-void result_set(JSContext *ctx, JSValue *object, const char *name, JSValue value) {
-  if (JS_IsException(*object)) {
-    JS_FreeValue(ctx, value);
-  } else if (JS_IsException(value) || JS_DefinePropertyValueStr(ctx, *object, name, value, JS_PROP_C_W_E) < 0) {
-    JS_FreeValue(ctx, *object);
-    *object = JS_EXCEPTION;
-  }
-}
-
-void result_append(JSContext *ctx, JSValue *array, uint32_t index, JSValue value) {
-  if (JS_IsException(*array)) {
-    JS_FreeValue(ctx, value);
-  } else if (JS_IsException(value) || JS_DefinePropertyValueUint32(ctx, *array, index, value, JS_PROP_C_W_E) < 0) {
-    JS_FreeValue(ctx, *array);
-    *array = JS_EXCEPTION;
+void arguments_free(JSContext *ctx, const struct parameter *parameters, struct argument *arguments, int count) {
+  for (int i = 0; i < count; i++) {
+    struct argument *a = &arguments[i];
+    int fields = a->fields ? parameter_count(parameters[i].fields) : 0;
+    for (int field = 0; field < fields; field++)
+      JS_FreeValue(ctx, a->fields[field].value);
+    arguments_free(ctx, parameters[i].fields, a->fields, fields);
+    for (char **text = a->texts; text && *text; text++)
+      free(*text);
+    JS_FreeCString(ctx, a->held);
+    free(a->texts);
+    free(a->integers);
+    free(a->fields);
   }
 }

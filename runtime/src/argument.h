@@ -1,60 +1,85 @@
-/* Checked readers: each returns false with an exception pending when the value is not what the caller may pass. */
+/*
+ * What exported functions take. Each export lists its parameters as data; before the function runs, every argument has
+ * been checked against that list: type, range, length. Nothing is converted: a number is a number, a string a string.
+ */
 #ifndef ARGUMENT_H
 #define ARGUMENT_H
 
 #include <limits.h>
-#include "rt.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <quickjs.h>
 
-#define FD_LIMIT 512           /* descriptors are 0..511; main.c sets RLIMIT_NOFILE to it */
-#define DOMID_LAST 0x7fef      /* DOMID_FIRST_RESERVED - 1 */
-#define INTEGER_MAX ((1LL << 53) - 1)
+#define PARAMETERS_MAX 4     /* of one function */
+#define FD_LIMIT 512         /* descriptors are 0..511; main.c sets RLIMIT_NOFILE to it */
+#define DOMID_LAST 0x7fef    /* DOMID_FIRST_RESERVED - 1 */
+#define PAGE_BYTES 4096
+#define INTEGER_LAST ((1LL << 53) - 1)
+#define DELAY_MAX_MS INT32_MAX
+#define LIST_TEXT_MAX 65536  /* one string of a list */
 
-/* Throws an RtError: an Error with `code` and `op`. */
-JSValue throw_error(JSContext *ctx, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
-JSValue throw_errno(JSContext *ctx, const char *subject); /* from errno; subject may be NULL */
-#define throw_argument(ctx, ...) throw_error(ctx, EINVAL, __VA_ARGS__)
+enum kind {
+  NOTHING, /* ends a list of parameters */
+  INTEGER, /* min..max */
+  MILLISECONDS, /* the same; a fraction is rounded up */
+  BOOLEAN,
+  TEXT,    /* UTF-8 without NUL, min..max bytes */
+  LINE,    /* the same, but NUL may be in it */
+  BYTES,   /* Uint8Array of min..max bytes, in place */
+  CHOICE,  /* one of `choices`; .integer is the index */
+  FUNCTION,
+  FUNCTION_OR_NULL,
+  INTEGERS, /* array of min..max in number, each 0..limit */
+  TEXTS,    /* array of min..max in number */
+  RECORD,   /* object of at most `max` strings; .texts are "name=value" */
+  OPTIONS,  /* object with `fields` */
+};
 
-bool read_integer(JSContext *ctx, JSValueConst v, const char *name, int64_t min, int64_t max, int64_t *out);
-bool read_number(JSContext *ctx, JSValueConst v, const char *name, double min, double max, double *out);
-bool read_boolean(JSContext *ctx, JSValueConst v, const char *name, bool *out);
-/* UTF-8 without NUL, min..max bytes; `out` has max + 1 bytes. */
-bool read_string(JSContext *ctx, JSValueConst v, const char *name, size_t min, size_t max, char *out);
-bool read_path(JSContext *ctx, JSValueConst v, const char *name, char out[PATH_MAX]);
-bool read_fd(JSContext *ctx, JSValueConst v, const char *name, int *out);
-bool read_domid(JSContext *ctx, JSValueConst v, const char *name, uint32_t *out);
-/* `choices` ends with NULL; *out is the index. */
-bool read_choice(JSContext *ctx, JSValueConst v, const char *name, const char *const *choices, int *out);
-bool read_function(JSContext *ctx, JSValueConst v, const char *name, bool nullable);
-/* Array length, 0..max. */
-bool read_array(JSContext *ctx, JSValueConst v, const char *name, size_t min, size_t max, size_t *length);
-/* Array of integers; `out` has `max` places. */
-bool read_integers(JSContext *ctx, JSValueConst v, const char *name, size_t max, int64_t limit, uint64_t *out,
-                   size_t *length);
+struct parameter {
+  const char *name;
+  enum kind kind;
+  int64_t min, max, limit;
+  bool optional;    /* may be undefined; `fallback` then */
+  int64_t fallback; /* of INTEGER and BOOLEAN */
+  const char *const *choices;
+  const struct parameter *fields;
+};
+
+struct argument {
+  bool given;
+  int64_t integer; /* INTEGER, MILLISECONDS, BOOLEAN, CHOICE */
+  const char *text; /* "" when not given */
+  const char *held; /* what QuickJS keeps for `text` */
+  const uint8_t *bytes;
+  size_t length; /* of text, bytes, or the list */
+  uint64_t *integers;
+  char **texts; /* ends with NULL */
+  JSValueConst value; /* as it came; FUNCTION uses it */
+  struct argument *fields; /* OPTIONS: in the order of its parameters */
+};
+
+#define INT(label, low, high) {.name = label, .kind = INTEGER, .min = low, .max = high}
+#define UP_TO(label, high) INT(label, 0, high)
+#define FD {.name = "fd", .kind = INTEGER, .max = FD_LIMIT - 1}
+#define DELAY(label) {.name = label, .kind = MILLISECONDS, .max = DELAY_MAX_MS}
+#define DOMID(label) UP_TO(label, DOMID_LAST)
+#define BOOL(label) {.name = label, .kind = BOOLEAN}
+#define STRING(label, low, high) {.name = label, .kind = TEXT, .min = low, .max = high}
+#define PATH(label) STRING(label, 1, PATH_MAX - 1)
+#define BYTE_ARRAY(label, most) {.name = label, .kind = BYTES, .max = most}
+#define HANDLER(which) {.name = "handler", .kind = which}
+#define FIELDS(...) \
+  {.name = "options", .kind = OPTIONS, .fields = (const struct parameter[]){__VA_ARGS__, {.kind = NOTHING}}}
 
 /*
- * A Uint8Array's bytes, in place: valid until the next call into QuickJS that may run JavaScript or allocate,
- * so read it last.
+ * Checks the `value` of each and fills in the rest of it (zero until then); false with an exception pending. Either way
+ * arguments_free() has to follow. Options come last and once: their bytes are checked before later parameters.
  */
-struct bytes {
-  const uint8_t *data;
-  size_t length;
-};
-bool read_bytes(JSContext *ctx, JSValueConst v, const char *name, size_t max, struct bytes *out);
+bool arguments_read(JSContext *ctx, const struct parameter *parameters, struct argument *arguments, int count);
+void arguments_free(JSContext *ctx, const struct parameter *parameters, struct argument *arguments, int count);
 
-/* Fields of an options object. OPTIONAL leaves *out as it is when the field is undefined. */
-enum presence { REQUIRED, OPTIONAL };
-bool field_present(JSContext *ctx, JSValueConst options, const char *name, bool *out);
-bool field_integer(JSContext *ctx, JSValueConst options, const char *name, enum presence presence, int64_t min,
-                   int64_t max, int64_t *out);
-bool field_boolean(JSContext *ctx, JSValueConst options, const char *name, enum presence presence, bool *out);
-bool field_string(JSContext *ctx, JSValueConst options, const char *name, enum presence presence, size_t min,
-                  size_t max, char *out);
-bool field_bytes(JSContext *ctx, JSValueConst options, const char *name, uint8_t *out, size_t length);
-bool field_domid(JSContext *ctx, JSValueConst options, const char *name, uint32_t *out);
-
-/* Results. result_set() does nothing once *object is an exception, so a caller checks nothing in between. */
-JSValue new_bytes(JSContext *ctx, const void *data, size_t length);
-void result_set(JSContext *ctx, JSValue *object, const char *name, JSValue value);
-void result_append(JSContext *ctx, JSValue *array, uint32_t index, JSValue value);
+/* The bytes of a Uint8Array; false when it is none, or detached. */
+bool uint8_array(JSContext *ctx, JSValueConst value, const uint8_t **bytes, size_t *length);
 
 #endif

@@ -2,7 +2,7 @@
  * The recovery box: one byte string in memory shared with the supervisor, so that neither rollback nor the end of the
  * process touches it. Two copies and an index that moves last: a process killed while writing leaves the old one.
  */
-#include "argument.h"
+#include "rt.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -23,19 +23,17 @@ bool box_create(void) {
   return box != NULL;
 }
 
-static JSValue box_write(JSContext *ctx, JSValueConst *argv) {
-  struct bytes bytes;
-  if (!read_bytes(ctx, argv[0], "bytes", BOX_MAX, &bytes))
-    return JS_EXCEPTION;
+static JSValue box_write(JSContext *ctx, const struct argument *a) {
+  (void)ctx;
   uint32_t target = box->current == 1 ? 1 : 0;
-  box->copies[target].length = (uint32_t)bytes.length;
-  memcpy(box->copies[target].bytes, bytes.data, bytes.length);
+  box->copies[target].length = (uint32_t)a[0].length;
+  memcpy(box->copies[target].bytes, a[0].bytes, a[0].length);
   __atomic_store_n(&box->current, target + 1, __ATOMIC_RELEASE);
   return JS_UNDEFINED;
 }
 
-static JSValue box_read(JSContext *ctx, JSValueConst *argv) {
-  (void)argv;
+static JSValue box_read(JSContext *ctx, const struct argument *a) {
+  (void)a;
   if (box->current < 1 || box->current > 2)
     return JS_NULL;
   uint32_t length = box->copies[box->current - 1].length;
@@ -43,7 +41,7 @@ static JSValue box_read(JSContext *ctx, JSValueConst *argv) {
 }
 
 const struct rt_export box_exports[] = {
-    {"boxWrite", 1, box_write},
-    {"boxRead", 0, box_read},
-    {NULL, 0, NULL},
+    {"boxWrite", box_write, {BYTE_ARRAY("bytes", BOX_MAX)}},
+    {"boxRead", box_read, {}},
+    {NULL, NULL, {}},
 };

@@ -1,93 +1,72 @@
 /* Handing devices to a driver VM: IOMMU assignment, I/O memory and ports, interrupts. */
-#include "argument.h"
 #include "xen.h"
 
-#define SBDF_LAST UINT32_MAX
+#include <errno.h>
+
 #define MFN_LAST ((1ll << 40) - 1)
-#define IOPORT_COUNT 65536
+#define IOPORT_LAST 65535
 #define GSI_LAST 4095
 
-static JSValue pci_assign(JSContext *ctx, JSValueConst *argv) {
-  uint32_t domid;
-  int64_t sbdf;
-  xc_interface *xch;
-  if (!read_domid(ctx, argv[0], "domid", &domid) || !read_integer(ctx, argv[1], "sbdf", 0, SBDF_LAST, &sbdf) ||
-      !(xch = xen_control(ctx)))
-    return JS_EXCEPTION;
-  return xen_result(ctx, xc_assign_device(xch, domid, (uint32_t)sbdf, 0));
+static JSValue pci_assign(JSContext *ctx, const struct argument *a) {
+  xc_interface *xch = xen_control(ctx);
+  uint32_t domid = (uint32_t)a[0].integer, sbdf = (uint32_t)a[1].integer;
+  return xch ? xen_outcome(ctx, xc_assign_device(xch, domid, sbdf, 0)) : JS_EXCEPTION;
 }
 
-static JSValue pci_deassign(JSContext *ctx, JSValueConst *argv) {
-  uint32_t domid;
-  int64_t sbdf;
-  xc_interface *xch;
-  if (!read_domid(ctx, argv[0], "domid", &domid) || !read_integer(ctx, argv[1], "sbdf", 0, SBDF_LAST, &sbdf) ||
-      !(xch = xen_control(ctx)))
-    return JS_EXCEPTION;
-  return xen_result(ctx, xc_deassign_device(xch, domid, (uint32_t)sbdf));
+static JSValue pci_deassign(JSContext *ctx, const struct argument *a) {
+  xc_interface *xch = xen_control(ctx);
+  uint32_t domid = (uint32_t)a[0].integer, sbdf = (uint32_t)a[1].integer;
+  return xch ? xen_outcome(ctx, xc_deassign_device(xch, domid, sbdf)) : JS_EXCEPTION;
 }
 
-struct range {
-  uint32_t domid;
-  int64_t first, count;
-  bool allow;
-};
-
-/* domid, first, count, allow; the range ends below `limit`. */
-static xc_interface *read_range(JSContext *ctx, JSValueConst *argv, int64_t limit, struct range *range) {
-  if (!read_domid(ctx, argv[0], "domid", &range->domid) ||
-      !read_integer(ctx, argv[1], "first", 0, limit - 1, &range->first) ||
-      !read_integer(ctx, argv[2], "count", 1, limit - range->first, &range->count) ||
-      !read_boolean(ctx, argv[3], "allow", &range->allow))
-    return NULL;
-  return xen_control(ctx);
+/* NULL with an exception pending when [first, first + count) goes beyond `last`. */
+static xc_interface *control_for_range(JSContext *ctx, int64_t first, int64_t count, int64_t last) {
+  if (count <= last - first + 1)
+    return xen_control(ctx);
+  throw_error(ctx, EINVAL, "the range ends above %lld", (long long)last);
+  return NULL;
 }
 
-static JSValue iomem_permission(JSContext *ctx, JSValueConst *argv) {
-  struct range r;
-  xc_interface *xch = read_range(ctx, argv, MFN_LAST + 1, &r);
+static JSValue iomem_permission(JSContext *ctx, const struct argument *a) {
+  xc_interface *xch = control_for_range(ctx, a[1].integer, a[2].integer, MFN_LAST);
   if (!xch)
     return JS_EXCEPTION;
-  return xen_result(
-      ctx, xc_domain_iomem_permission(xch, r.domid, (unsigned long)r.first, (unsigned long)r.count, r.allow));
+  return xen_outcome(ctx, xc_domain_iomem_permission(xch, (uint32_t)a[0].integer, (unsigned long)a[1].integer,
+                                                     (unsigned long)a[2].integer, (uint8_t)a[3].integer));
 }
 
-static JSValue ioport_permission(JSContext *ctx, JSValueConst *argv) {
-  struct range r;
-  xc_interface *xch = read_range(ctx, argv, IOPORT_COUNT, &r);
+static JSValue ioport_permission(JSContext *ctx, const struct argument *a) {
+  xc_interface *xch = control_for_range(ctx, a[1].integer, a[2].integer, IOPORT_LAST);
   if (!xch)
     return JS_EXCEPTION;
-  return xen_result(ctx, xc_domain_ioport_permission(xch, r.domid, (uint32_t)r.first, (uint32_t)r.count, r.allow));
+  return xen_outcome(ctx, xc_domain_ioport_permission(xch, (uint32_t)a[0].integer, (uint32_t)a[1].integer,
+                                                      (uint32_t)a[2].integer, (uint32_t)a[3].integer));
 }
 
-static JSValue map_gsi(JSContext *ctx, JSValueConst *argv) {
-  uint32_t domid;
-  int64_t gsi;
-  xc_interface *xch;
-  if (!read_domid(ctx, argv[0], "domid", &domid) || !read_integer(ctx, argv[1], "gsi", 0, GSI_LAST, &gsi) ||
-      !(xch = xen_control(ctx)))
+static JSValue map_gsi(JSContext *ctx, const struct argument *a) {
+  xc_interface *xch = xen_control(ctx);
+  int pirq = (int)a[1].integer; /* pcifront takes the interrupt line as its pirq, so they have to be equal */
+  if (!xch)
     return JS_EXCEPTION;
-  int pirq = (int)gsi; /* pcifront takes the interrupt line as its pirq, so they have to be equal */
-  return xc_physdev_map_pirq(xch, domid, (int)gsi, &pirq) < 0 ? xen_throw(ctx) : JS_NewInt32(ctx, pirq);
+  int result = xc_physdev_map_pirq(xch, (uint32_t)a[0].integer, (int)a[1].integer, &pirq);
+  return result < 0 ? xen_throw(ctx) : JS_NewInt32(ctx, pirq);
 }
 
-static JSValue irq_permission(JSContext *ctx, JSValueConst *argv) {
-  uint32_t domid;
-  int64_t pirq;
-  bool allow;
-  xc_interface *xch;
-  if (!read_domid(ctx, argv[0], "domid", &domid) || !read_integer(ctx, argv[1], "pirq", 0, GSI_LAST, &pirq) ||
-      !read_boolean(ctx, argv[2], "allow", &allow) || !(xch = xen_control(ctx)))
-    return JS_EXCEPTION;
-  return xen_result(ctx, xc_domain_irq_permission(xch, domid, (uint32_t)pirq, allow));
+static JSValue irq_permission(JSContext *ctx, const struct argument *a) {
+  xc_interface *xch = xen_control(ctx);
+  uint32_t domid = (uint32_t)a[0].integer, pirq = (uint32_t)a[1].integer;
+  return xch ? xen_outcome(ctx, xc_domain_irq_permission(xch, domid, pirq, a[2].integer)) : JS_EXCEPTION;
 }
+
+#define SBDF UP_TO("sbdf", UINT32_MAX)
+#define RANGE(label, last) UP_TO(label, last), INT("count", 1, (last) + 1)
 
 const struct rt_export device_exports[] = {
-    {"pciAssign", 2, pci_assign},
-    {"pciDeassign", 2, pci_deassign},
-    {"iomemPermission", 4, iomem_permission},
-    {"ioportPermission", 4, ioport_permission},
-    {"mapGsi", 2, map_gsi},
-    {"irqPermission", 3, irq_permission},
-    {NULL, 0, NULL},
+    {"pciAssign", pci_assign, {DOMID("domid"), SBDF}},
+    {"pciDeassign", pci_deassign, {DOMID("domid"), SBDF}},
+    {"iomemPermission", iomem_permission, {DOMID("domid"), RANGE("firstMfn", MFN_LAST), BOOL("allow")}},
+    {"ioportPermission", ioport_permission, {DOMID("domid"), RANGE("first", IOPORT_LAST), BOOL("allow")}},
+    {"mapGsi", map_gsi, {DOMID("domid"), UP_TO("gsi", GSI_LAST)}},
+    {"irqPermission", irq_permission, {DOMID("domid"), UP_TO("pirq", GSI_LAST), BOOL("allow")}},
+    {NULL, NULL, {}},
 };

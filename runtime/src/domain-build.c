@@ -1,5 +1,4 @@
 /* Loading a PV domain: kernel, ramdisks, page tables, start_info, grants, the first vcpu. */
-#include "argument.h"
 #include "xen.h"
 
 #include <errno.h>
@@ -24,42 +23,16 @@
 #define PORT_LAST INT32_MAX
 
 struct build {
-  uint32_t domid, store_domid, console_domid;
-  int64_t memory_mib, store_port, console_port;
-  bool hardware_domain;
-  char kernel[PATH_MAX], command_line[COMMAND_LINE_MAX + 1], store_parameter[PARAMETER_NAME_MAX + 1];
-  char ramdisks[RAMDISKS_MAX][PATH_MAX];
-  size_t ramdisk_count;
-  uint8_t *ramdisk; /* mapping; NULL without ramdisks */
+  const struct argument *field; /* of the options, see the end of the file */
+  uint8_t *ramdisk;             /* a mapping; NULL without ramdisks */
   size_t ramdisk_length;
   struct xc_dom_image *dom;
 };
 
-static bool read_ramdisks(JSContext *ctx, JSValueConst options, struct build *b) {
-  JSValue list = JS_GetPropertyStr(ctx, options, "ramdisks");
-  bool good = !JS_IsException(list) && read_array(ctx, list, "ramdisks", 0, RAMDISKS_MAX, &b->ramdisk_count);
-  for (size_t i = 0; good && i < b->ramdisk_count; i++) {
-    JSValue path = JS_GetPropertyUint32(ctx, list, (uint32_t)i);
-    good = !JS_IsException(path) && read_path(ctx, path, "ramdisks", b->ramdisks[i]);
-    JS_FreeValue(ctx, path);
-  }
-  JS_FreeValue(ctx, list);
-  return good;
-}
-
-static bool read_build(JSContext *ctx, JSValueConst options, struct build *b) {
-  return field_domid(ctx, options, "domid", &b->domid) &&
-         field_integer(ctx, options, "memoryMib", REQUIRED, 1, MEMORY_MAX_MIB, &b->memory_mib) &&
-         field_string(ctx, options, "kernel", REQUIRED, 1, PATH_MAX - 1, b->kernel) &&
-         read_ramdisks(ctx, options, b) &&
-         field_string(ctx, options, "cmdline", REQUIRED, 0, COMMAND_LINE_MAX, b->command_line) &&
-         field_string(ctx, options, "storePageParameter", OPTIONAL, 1, PARAMETER_NAME_MAX, b->store_parameter) &&
-         field_domid(ctx, options, "storeDomid", &b->store_domid) &&
-         field_integer(ctx, options, "storePort", REQUIRED, 0, PORT_LAST, &b->store_port) &&
-         field_domid(ctx, options, "consoleDomid", &b->console_domid) &&
-         field_integer(ctx, options, "consolePort", REQUIRED, 0, PORT_LAST, &b->console_port) &&
-         field_boolean(ctx, options, "hardwareDomain", REQUIRED, &b->hardware_domain);
-}
+enum {
+  DOMAIN, MEMORY, KERNEL, RAMDISKS, COMMAND_LINE, STORE_PARAMETER, STORE_DOMAIN, STORE_PORT, CONSOLE_DOMAIN,
+  CONSOLE_PORT, HARDWARE_DOMAIN
+};
 
 /* The size of a regular file of at most `max` bytes, or -1 with errno. */
 static off_t file_size(const char *path, uint64_t max) {
@@ -93,9 +66,11 @@ static bool load_file(const char *path, uint8_t *to, size_t size) {
 /* Concatenates the ramdisks; the gaps are zero, as cpio allows between archives. */
 static bool load_ramdisks(JSContext *ctx, struct build *b) {
   off_t sizes[RAMDISKS_MAX];
-  for (size_t i = 0; i < b->ramdisk_count; i++) {
-    if ((sizes[i] = file_size(b->ramdisks[i], RAMDISK_BYTES_MAX - b->ramdisk_length)) < 0) {
-      throw_errno(ctx, b->ramdisks[i]);
+  size_t count = b->field[RAMDISKS].length;
+  char **paths = b->field[RAMDISKS].texts;
+  for (size_t i = 0; i < count; i++) {
+    if ((sizes[i] = file_size(paths[i], RAMDISK_BYTES_MAX - b->ramdisk_length)) < 0) {
+      throw_errno(ctx, paths[i]);
       return false;
     }
     b->ramdisk_length += padded(sizes[i]);
@@ -108,9 +83,9 @@ static bool load_ramdisks(JSContext *ctx, struct build *b) {
     return false;
   }
   b->ramdisk = memory;
-  for (size_t i = 0, offset = 0; i < b->ramdisk_count; offset += padded(sizes[i]), i++)
-    if (!load_file(b->ramdisks[i], b->ramdisk + offset, (size_t)sizes[i])) {
-      throw_errno(ctx, b->ramdisks[i]);
+  for (size_t i = 0, offset = 0; i < count; offset += padded(sizes[i]), i++)
+    if (!load_file(paths[i], b->ramdisk + offset, (size_t)sizes[i])) {
+      throw_errno(ctx, paths[i]);
       return false;
     }
   return true;
@@ -120,9 +95,9 @@ static bool load_ramdisks(JSContext *ctx, struct build *b) {
 static int add_store_parameter(struct build *b) {
   char line[COMMAND_LINE_MAX + 1];
   struct xc_dom_image *dom = b->dom;
-  if (!b->store_parameter[0])
+  if (!b->field[STORE_PARAMETER].given)
     return 0;
-  int length = snprintf(line, sizeof line, "%s %s=%llu", b->command_line, b->store_parameter,
+  int length = snprintf(line, sizeof line, "%s %s=%llu", b->field[COMMAND_LINE].text, b->field[STORE_PARAMETER].text,
                         (unsigned long long)xc_dom_p2m(dom, dom->xenstore_pfn));
   if (length < 0 || (size_t)length >= sizeof line) {
     errno = E2BIG;
@@ -137,7 +112,7 @@ static int clear_console_info(struct build *b) {
   xen_pfn_t gfn = xc_dom_p2m(b->dom, b->dom->start_info_pfn);
   xenforeignmemory_handle *memory = xenforeignmemory_open(xen_logger(), 0);
   start_info_t *start_info =
-      memory ? xenforeignmemory_map(memory, b->domid, PROT_READ | PROT_WRITE, 1, &gfn, NULL) : NULL;
+      memory ? xenforeignmemory_map(memory, b->dom->guest_domid, PROT_READ | PROT_WRITE, 1, &gfn, NULL) : NULL;
   if (start_info) {
     memset(&start_info->console, 0, sizeof start_info->console);
     xenforeignmemory_unmap(memory, start_info, 1);
@@ -149,71 +124,65 @@ static int clear_console_info(struct build *b) {
   return start_info ? 0 : -1;
 }
 
-static int load(struct build *b, xc_interface *xch) {
+static void configure(struct build *b) {
+  const struct argument *field = b->field;
   struct xc_dom_image *dom = b->dom;
   dom->container_type = XC_DOM_PV_CONTAINER;
   dom->max_kernel_size = KERNEL_BYTES_MAX;
   dom->max_module_size = RAMDISK_BYTES_MAX;
-  if (b->hardware_domain)
+  if (field[HARDWARE_DOMAIN].integer)
     dom->flags |= SIF_INITDOMAIN | SIF_PRIVILEGED;
   dom->max_vcpus = 1;
-  dom->console_evtchn = (unsigned)b->console_port;
-  dom->console_domid = b->console_domid;
-  dom->xenstore_evtchn = (unsigned)b->store_port;
-  dom->xenstore_domid = b->store_domid;
+  dom->console_evtchn = (unsigned)field[CONSOLE_PORT].integer;
+  dom->console_domid = (uint32_t)field[CONSOLE_DOMAIN].integer;
+  dom->xenstore_evtchn = (unsigned)field[STORE_PORT].integer;
+  dom->xenstore_domid = (uint32_t)field[STORE_DOMAIN].integer;
+}
 
-  int result = xc_dom_kernel_file(dom, b->kernel);
-  if (!result && b->ramdisk)
-    result = xc_dom_module_mem(dom, b->ramdisk, b->ramdisk_length, NULL);
-  if (!result)
-    result = xc_dom_boot_xen_init(dom, xch, b->domid);
-  if (!result)
-    result = xc_dom_parse_image(dom);
-  if (!result)
-    result = xc_dom_mem_init(dom, (unsigned)b->memory_mib);
-  if (!result)
-    result = xc_dom_boot_mem_init(dom);
-  if (!result)
-    result = xc_dom_build_image(dom);
-  if (!result)
-    result = add_store_parameter(b);
-  if (!result)
-    result = xc_dom_boot_image(dom);
-  if (!result)
-    result = xc_dom_gnttab_init(dom);
-  if (!result && b->hardware_domain)
-    result = clear_console_info(b);
-  return result;
+/* The order is libxl's. */
+static bool load(struct build *b, xc_interface *xch) {
+  struct xc_dom_image *dom = b->dom;
+  configure(b);
+  return xc_dom_kernel_file(dom, b->field[KERNEL].text) == 0 &&
+         (!b->ramdisk || xc_dom_module_mem(dom, b->ramdisk, b->ramdisk_length, NULL) == 0) &&
+         xc_dom_boot_xen_init(dom, xch, (uint32_t)b->field[DOMAIN].integer) == 0 && xc_dom_parse_image(dom) == 0 &&
+         xc_dom_mem_init(dom, (unsigned)b->field[MEMORY].integer) == 0 && xc_dom_boot_mem_init(dom) == 0 &&
+         xc_dom_build_image(dom) == 0 && add_store_parameter(b) == 0 && xc_dom_boot_image(dom) == 0 &&
+         xc_dom_gnttab_init(dom) == 0 && (!b->field[HARDWARE_DOMAIN].integer || clear_console_info(b) == 0);
 }
 
 static JSValue build(JSContext *ctx, struct build *b) {
   xc_interface *xch;
-  if (file_size(b->kernel, KERNEL_BYTES_MAX) < 0)
-    return throw_errno(ctx, b->kernel);
+  if (file_size(b->field[KERNEL].text, KERNEL_BYTES_MAX) < 0)
+    return throw_errno(ctx, b->field[KERNEL].text);
   if (!load_ramdisks(ctx, b) || !(xch = xen_control(ctx)))
     return JS_EXCEPTION;
-  if (!(b->dom = xc_dom_allocate(xch, b->command_line, NULL)) || load(b, xch) != 0)
+  b->dom = xc_dom_allocate(xch, b->field[COMMAND_LINE].text, NULL);
+  if (!b->dom || !load(b, xch))
     return xen_throw(ctx);
   JSValue result = JS_NewObject(ctx);
-  result_set(ctx, &result, "storeGfn", JS_NewInt64(ctx, (int64_t)xc_dom_p2m(b->dom, b->dom->xenstore_pfn)));
-  result_set(ctx, &result, "consoleGfn", JS_NewInt64(ctx, (int64_t)xc_dom_p2m(b->dom, b->dom->console_pfn)));
+  result_integer(ctx, &result, "storeGfn", (long)xc_dom_p2m(b->dom, b->dom->xenstore_pfn));
+  result_integer(ctx, &result, "consoleGfn", (long)xc_dom_p2m(b->dom, b->dom->console_pfn));
   return result;
 }
 
-static JSValue domain_build_pv(JSContext *ctx, JSValueConst *argv) {
-  struct build *b = calloc(1, sizeof *b);
-  if (!b)
-    return throw_errno(ctx, NULL);
-  JSValue result = read_build(ctx, argv[0], b) ? build(ctx, b) : JS_EXCEPTION;
-  if (b->dom)
-    xc_dom_release(b->dom);
-  if (b->ramdisk)
-    munmap(b->ramdisk, b->ramdisk_length);
-  free(b);
+static JSValue domain_build_pv(JSContext *ctx, const struct argument *a) {
+  struct build b = {.field = a[0].fields};
+  JSValue result = build(ctx, &b);
+  if (b.dom)
+    xc_dom_release(b.dom);
+  if (b.ramdisk)
+    munmap(b.ramdisk, b.ramdisk_length);
   return result;
 }
 
 const struct rt_export domain_build_exports[] = {
-    {"domainBuildPv", 1, domain_build_pv},
-    {NULL, 0, NULL},
+    {"domainBuildPv",
+     domain_build_pv,
+     {FIELDS(DOMID("domid"), INT("memoryMib", 1, MEMORY_MAX_MIB), PATH("kernel"),
+             {.name = "ramdisks", .kind = TEXTS, .max = RAMDISKS_MAX}, STRING("cmdline", 0, COMMAND_LINE_MAX),
+             {.name = "storePageParameter", .kind = TEXT, .min = 1, .max = PARAMETER_NAME_MAX, .optional = true},
+             DOMID("storeDomid"), UP_TO("storePort", PORT_LAST), DOMID("consoleDomid"),
+             UP_TO("consolePort", PORT_LAST), BOOL("hardwareDomain"))}},
+    {NULL, NULL, {}},
 };

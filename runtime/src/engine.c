@@ -1,7 +1,6 @@
 /* The JavaScript engine: arena, runtime, context, the program's module. */
 #include "engine.h"
 #include "arena.h"
-#include "heap.h"
 #include "loop.h"
 
 #include <errno.h>
@@ -48,7 +47,7 @@ static JSContext *new_context(JSRuntime *runtime, bool compiler) {
 }
 
 /* NULL after a log line. The heap is never torn down: it ends with the process. */
-static JSContext *engine_create(bool compiler) {
+static JSContext *engine_create(bool compiler, int argc, char **argv) {
   JSRuntime *runtime = NULL;
   JSContext *ctx = NULL;
   if (arena_create(heap_limit()) && loop_create() && event_channel_create() && (runtime = heap_new_runtime())) {
@@ -57,7 +56,7 @@ static JSContext *engine_create(bool compiler) {
     if (handler_create(runtime))
       ctx = new_context(runtime, compiler);
   }
-  if (!ctx || module_register(ctx) < 0 || globals_register(ctx) < 0) {
+  if (!ctx || module_register(ctx, argc, argv) < 0 || globals_register(ctx) < 0) {
     log_format("the JavaScript engine did not start: no memory?");
     return NULL;
   }
@@ -116,17 +115,17 @@ static JSValue start(JSContext *ctx, const char *path, const char *program, size
   return JS_EvalFunction(ctx, module);
 }
 
-int engine_run(const char *path) {
+int engine_run(const char *path, int argc, char **argv) {
   size_t length;
   char *program = load_program(path, &length);
-  JSContext *ctx = program ? engine_create(!is_bytecode(path)) : NULL;
+  JSContext *ctx = program ? engine_create(!is_bytecode(path), argc, argv) : NULL;
   if (!ctx)
     return RT_EXIT_FAILURE;
   JSValue evaluation = start(ctx, path, program, length);
   free(program);
   bool failed = JS_IsException(evaluation);
   if (failed)
-    failure_log(ctx, path);
+    log_exception(ctx, path);
   if (!handler_finish(ctx, failed) || !loop_run(ctx))
     return RT_EXIT_FAILURE;
   if (JS_PromiseState(ctx, evaluation) == JS_PROMISE_PENDING) {
@@ -139,7 +138,7 @@ int engine_run(const char *path) {
 int engine_compile(const char *source, const char *target) {
   size_t length, size;
   char *program = load_program(source, &length);
-  JSContext *ctx = program ? engine_create(true) : NULL;
+  JSContext *ctx = program ? engine_create(true, 0, NULL) : NULL;
   if (!ctx)
     return RT_EXIT_FAILURE;
   JSValue module = compile(ctx, source, program, length);
@@ -147,7 +146,7 @@ int engine_compile(const char *source, const char *target) {
   uint8_t *bytecode =
       JS_IsException(module) ? NULL : JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE);
   if (!bytecode) {
-    failure_log(ctx, source);
+    log_exception(ctx, source);
     return RT_EXIT_FAILURE;
   }
   FILE *file = fopen(target, "we");

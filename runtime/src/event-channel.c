@@ -3,7 +3,6 @@
  * so that it is in the queue at most once. The handler lies in the arena, the queue does not: rollback loses no event.
  */
 #include "arena.h"
-#include "argument.h"
 #include "loop.h"
 #include "xen.h"
 
@@ -15,9 +14,8 @@
 
 #define PORTS_MAX 4096 /* one ring of the device: what can be pending unread */
 #define PORT_LAST INT32_MAX
-#define VIRQ_LAST (NR_VIRQS - 1)
+#define PORT UP_TO("port", PORT_LAST)
 #define DISPATCH_BATCH 64
-#define WAIT_MAX_MS 3600e3
 
 static JSValue *handler;
 static xenevtchn_handle *device;
@@ -86,40 +84,28 @@ bool event_channel_dispatch(JSContext *ctx) {
   return true;
 }
 
-static bool read_port(JSContext *ctx, JSValueConst v, uint32_t *port) {
-  int64_t number;
-  if (!read_integer(ctx, v, "port", 0, PORT_LAST, &number))
-    return false;
-  *port = (uint32_t)number;
-  return true;
-}
-
-static JSValue port_result(JSContext *ctx, int port) { return port < 0 ? xen_throw(ctx) : JS_NewInt32(ctx, port); }
-
-static JSValue alloc_unbound(JSContext *ctx, JSValueConst *argv) {
-  uint32_t domid;
-  if (!read_domid(ctx, argv[0], "remoteDomid", &domid) || !device_open(ctx))
+static JSValue alloc_unbound(JSContext *ctx, const struct argument *a) {
+  if (!device_open(ctx))
     return JS_EXCEPTION;
-  return port_result(ctx, xenevtchn_bind_unbound_port(device, domid));
+  return xen_outcome_number(ctx, xenevtchn_bind_unbound_port(device, (uint32_t)a[0].integer));
 }
 
-static JSValue bind_interdomain(JSContext *ctx, JSValueConst *argv) {
-  uint32_t domid, port;
-  if (!read_domid(ctx, argv[0], "remoteDomid", &domid) || !read_port(ctx, argv[1], &port) || !device_open(ctx))
+static JSValue bind_interdomain(JSContext *ctx, const struct argument *a) {
+  if (!device_open(ctx))
     return JS_EXCEPTION;
-  return port_result(ctx, xenevtchn_bind_interdomain(device, domid, port));
+  uint32_t domid = (uint32_t)a[0].integer, port = (uint32_t)a[1].integer;
+  return xen_outcome_number(ctx, xenevtchn_bind_interdomain(device, domid, port));
 }
 
-static JSValue bind_virq(JSContext *ctx, JSValueConst *argv) {
-  int64_t virq;
-  if (!read_integer(ctx, argv[0], "virq", 0, VIRQ_LAST, &virq) || !device_open(ctx))
+static JSValue bind_virq(JSContext *ctx, const struct argument *a) {
+  if (!device_open(ctx))
     return JS_EXCEPTION;
-  return port_result(ctx, xenevtchn_bind_virq(device, (unsigned)virq));
+  return xen_outcome_number(ctx, xenevtchn_bind_virq(device, (unsigned)a[0].integer));
 }
 
-static JSValue unbind(JSContext *ctx, JSValueConst *argv) {
-  uint32_t port;
-  if (!read_port(ctx, argv[0], &port) || !device_open(ctx))
+static JSValue unbind(JSContext *ctx, const struct argument *a) {
+  uint32_t port = (uint32_t)a[0].integer;
+  if (!device_open(ctx))
     return JS_EXCEPTION;
   if (xenevtchn_unbind(device, port) < 0)
     return xen_throw(ctx);
@@ -129,33 +115,27 @@ static JSValue unbind(JSContext *ctx, JSValueConst *argv) {
   return JS_UNDEFINED;
 }
 
-static JSValue notify(JSContext *ctx, JSValueConst *argv) {
-  uint32_t port;
-  if (!read_port(ctx, argv[0], &port) || !device_open(ctx))
+static JSValue notify(JSContext *ctx, const struct argument *a) {
+  if (!device_open(ctx))
     return JS_EXCEPTION;
-  return xen_result(ctx, xenevtchn_notify(device, port));
+  return xen_outcome(ctx, xenevtchn_notify(device, (uint32_t)a[0].integer));
 }
 
-static JSValue on_event(JSContext *ctx, JSValueConst *argv) {
-  if (!read_function(ctx, argv[0], "handler", true))
-    return JS_EXCEPTION;
+static JSValue on_event(JSContext *ctx, const struct argument *a) {
   JSValue old = *handler;
-  *handler = JS_DupValue(ctx, argv[0]);
+  *handler = JS_DupValue(ctx, a[0].value);
   JS_FreeValue(ctx, old);
   return JS_UNDEFINED;
 }
 
-static JSValue wait_for(JSContext *ctx, JSValueConst *argv) {
-  uint32_t port;
-  double timeout_ms;
-  if (!read_port(ctx, argv[0], &port) || !read_number(ctx, argv[1], "timeoutMs", 0, WAIT_MAX_MS, &timeout_ms) ||
-      !device_open(ctx))
+static JSValue wait_for(JSContext *ctx, const struct argument *a) {
+  if (!device_open(ctx))
     return JS_EXCEPTION;
-  double deadline = clock_monotonic_ms() + timeout_ms;
+  double deadline = clock_monotonic_ms() + (double)a[1].integer;
   for (;;) {
     while (queue_fill())
       ;
-    if (queue_take(port))
+    if (queue_take((uint32_t)a[0].integer))
       return JS_TRUE;
     double left = deadline - clock_monotonic_ms();
     if (left <= 0)
@@ -167,12 +147,12 @@ static JSValue wait_for(JSContext *ctx, JSValueConst *argv) {
 }
 
 const struct rt_export event_channel_exports[] = {
-    {"evtchnAllocUnbound", 1, alloc_unbound},
-    {"evtchnBindInterdomain", 2, bind_interdomain},
-    {"evtchnBindVirq", 1, bind_virq},
-    {"evtchnUnbind", 1, unbind},
-    {"evtchnNotify", 1, notify},
-    {"onEvent", 1, on_event},
-    {"evtchnWait", 2, wait_for},
-    {NULL, 0, NULL},
+    {"evtchnAllocUnbound", alloc_unbound, {DOMID("remoteDomid")}},
+    {"evtchnBindInterdomain", bind_interdomain, {DOMID("remoteDomid"), UP_TO("remotePort", PORT_LAST)}},
+    {"evtchnBindVirq", bind_virq, {UP_TO("virq", NR_VIRQS - 1)}},
+    {"evtchnUnbind", unbind, {PORT}},
+    {"evtchnNotify", notify, {PORT}},
+    {"onEvent", on_event, {HANDLER(FUNCTION_OR_NULL)}},
+    {"evtchnWait", wait_for, {PORT, DELAY("timeoutMs")}},
+    {NULL, NULL, {}},
 };

@@ -1,5 +1,5 @@
 /* Open files: descriptors, and whole files at once. */
-#include "argument.h"
+#include "rt.h"
 #include "loop.h"
 
 #include <errno.h>
@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IO_MAX (1 << 20)              /* one read or write */
+#define IO_MAX (1 << 20) /* one read or write */
 #define WHOLE_FILE_MAX (64l << 20)
 #define FILE_MODE 0600
-#define MODE_MAX 07777
+#define MODE {.name = "mode", .kind = INTEGER, .max = 07777, .optional = true, .fallback = FILE_MODE}
 
 static uint8_t io_buffer[IO_MAX]; /* what read(2) fills before JavaScript gets its copy */
 
@@ -19,91 +19,50 @@ static const char *const open_flags[] = {"r", "w", "a", "r+", "rw", NULL};
 static const int open_bits[] = {O_RDONLY, O_WRONLY | O_CREAT | O_TRUNC, O_WRONLY | O_CREAT | O_APPEND, O_RDWR,
                                 O_RDWR | O_CREAT};
 
-static bool read_mode(JSContext *ctx, JSValueConst v, int64_t *mode) {
-  return JS_IsUndefined(v) || read_integer(ctx, v, "mode", 0, MODE_MAX, mode);
+static JSValue open_file(JSContext *ctx, const struct argument *a) {
+  int flags = open_bits[a[1].integer] | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  return outcome_number(ctx, open(a[0].text, flags, (mode_t)a[2].integer), a[0].text);
 }
 
-static JSValue open_(JSContext *ctx, JSValueConst *argv) {
-  char path[PATH_MAX];
-  int flags;
-  int64_t mode = FILE_MODE;
-  if (!read_path(ctx, argv[0], "path", path) || !read_choice(ctx, argv[1], "flags", open_flags, &flags) ||
-      !read_mode(ctx, argv[2], &mode))
-    return JS_EXCEPTION;
-  int fd = open(path, open_bits[flags] | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, (mode_t)mode);
-  return fd < 0 ? throw_errno(ctx, path) : JS_NewInt32(ctx, fd);
+static JSValue close_file(JSContext *ctx, const struct argument *a) {
+  loop_forget_fd(ctx, (int)a[0].integer);
+  return outcome(ctx, close((int)a[0].integer), NULL);
 }
 
-static JSValue close_(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  if (!read_fd(ctx, argv[0], "fd", &fd))
-    return JS_EXCEPTION;
-  loop_forget_fd(ctx, fd);
-  return close(fd) < 0 ? throw_errno(ctx, NULL) : JS_UNDEFINED;
-}
-
-static JSValue read_(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  int64_t length;
-  if (!read_fd(ctx, argv[0], "fd", &fd) || !read_integer(ctx, argv[1], "length", 0, IO_MAX, &length))
-    return JS_EXCEPTION;
-  ssize_t got = TEMP_FAILURE_RETRY(read(fd, io_buffer, (size_t)length));
+static JSValue read_some(JSContext *ctx, const struct argument *a) {
+  ssize_t got = TEMP_FAILURE_RETRY(read((int)a[0].integer, io_buffer, (size_t)a[1].integer));
   if (got < 0)
     return errno == EAGAIN ? JS_NULL : throw_errno(ctx, NULL);
   return new_bytes(ctx, io_buffer, (size_t)got);
 }
 
-static JSValue write_(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  struct bytes bytes;
-  if (!read_fd(ctx, argv[0], "fd", &fd) || !read_bytes(ctx, argv[1], "bytes", INTEGER_MAX, &bytes))
-    return JS_EXCEPTION;
-  ssize_t put = TEMP_FAILURE_RETRY(write(fd, bytes.data, bytes.length < IO_MAX ? bytes.length : IO_MAX));
-  if (put < 0)
-    return errno == EAGAIN ? JS_NewInt32(ctx, 0) : throw_errno(ctx, NULL);
-  return JS_NewInt64(ctx, put);
+static JSValue write_some(JSContext *ctx, const struct argument *a) {
+  size_t length = a[1].length < IO_MAX ? a[1].length : IO_MAX;
+  ssize_t put = TEMP_FAILURE_RETRY(write((int)a[0].integer, a[1].bytes, length));
+  return put < 0 && errno == EAGAIN ? JS_NewInt32(ctx, 0) : outcome_number(ctx, put, NULL);
 }
 
-static JSValue pread_(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  int64_t length, offset;
-  if (!read_fd(ctx, argv[0], "fd", &fd) || !read_integer(ctx, argv[1], "length", 0, IO_MAX, &length) ||
-      !read_integer(ctx, argv[2], "offset", 0, INTEGER_MAX, &offset))
-    return JS_EXCEPTION;
-  ssize_t got = TEMP_FAILURE_RETRY(pread(fd, io_buffer, (size_t)length, offset));
+static JSValue read_at(JSContext *ctx, const struct argument *a) {
+  ssize_t got = TEMP_FAILURE_RETRY(pread((int)a[0].integer, io_buffer, (size_t)a[1].integer, a[2].integer));
   return got < 0 ? throw_errno(ctx, NULL) : new_bytes(ctx, io_buffer, (size_t)got);
 }
 
-static JSValue pwrite_(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  int64_t offset;
-  struct bytes bytes;
-  if (!read_fd(ctx, argv[0], "fd", &fd) || !read_integer(ctx, argv[2], "offset", 0, INTEGER_MAX, &offset) ||
-      !read_bytes(ctx, argv[1], "bytes", IO_MAX, &bytes))
-    return JS_EXCEPTION;
-  ssize_t put = TEMP_FAILURE_RETRY(pwrite(fd, bytes.data, bytes.length, offset));
-  return put < 0 ? throw_errno(ctx, NULL) : JS_NewInt64(ctx, put);
+static JSValue write_at(JSContext *ctx, const struct argument *a) {
+  ssize_t put = TEMP_FAILURE_RETRY(pwrite((int)a[0].integer, a[1].bytes, a[1].length, a[2].integer));
+  return outcome_number(ctx, put, NULL);
 }
 
-static JSValue fsync_(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  if (!read_fd(ctx, argv[0], "fd", &fd))
-    return JS_EXCEPTION;
-  return fsync(fd) < 0 ? throw_errno(ctx, NULL) : JS_UNDEFINED;
+static JSValue sync_file(JSContext *ctx, const struct argument *a) {
+  return outcome(ctx, fsync((int)a[0].integer), NULL);
 }
 
-static JSValue ftruncate_(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  int64_t length;
-  if (!read_fd(ctx, argv[0], "fd", &fd) || !read_integer(ctx, argv[1], "length", 0, INTEGER_MAX, &length))
-    return JS_EXCEPTION;
-  return ftruncate(fd, length) < 0 ? throw_errno(ctx, NULL) : JS_UNDEFINED;
+static JSValue truncate_file(JSContext *ctx, const struct argument *a) {
+  return outcome(ctx, ftruncate((int)a[0].integer, a[1].integer), NULL);
 }
 
 /* Everything up to the end, at most `max` bytes (else EFBIG), in *out (to be freed). The length, or -1 with errno. */
 static ssize_t read_to_end(int fd, size_t max, uint8_t **out) {
   size_t length = 0, room = 0;
-  *out = NULL;
   for (;;) {
     if (length == room) {
       room = room ? room * 2 : 65536; /* procfs and sysfs files have no size to ask for */
@@ -123,53 +82,48 @@ static ssize_t read_to_end(int fd, size_t max, uint8_t **out) {
   }
 }
 
-static JSValue read_file(JSContext *ctx, JSValueConst *argv) {
-  char path[PATH_MAX];
-  int64_t max;
-  if (!read_path(ctx, argv[0], "path", path) || !read_integer(ctx, argv[1], "maxBytes", 0, WHOLE_FILE_MAX, &max))
-    return JS_EXCEPTION;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+static JSValue read_file(JSContext *ctx, const struct argument *a) {
+  int fd = open(a[0].text, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0)
-    return throw_errno(ctx, path);
-  uint8_t *data;
-  ssize_t length = read_to_end(fd, (size_t)max, &data);
-  JSValue result = length < 0 ? throw_errno(ctx, path) : new_bytes(ctx, data, (size_t)length);
+    return throw_errno(ctx, a[0].text);
+  uint8_t *data = NULL;
+  ssize_t length = read_to_end(fd, (size_t)a[1].integer, &data);
+  JSValue result = length < 0 ? throw_errno(ctx, a[0].text) : new_bytes(ctx, data, (size_t)length);
   free(data);
   close(fd);
   return result;
 }
 
-static bool write_all(int fd, const uint8_t *data, size_t length) {
+static int write_all(int fd, const uint8_t *data, size_t length) {
   do { /* sysfs wants its write(2) even when it is empty */
     ssize_t put = TEMP_FAILURE_RETRY(write(fd, data, length));
     if (put < 0)
-      return false;
+      return -1;
     data += put;
     length -= (size_t)put;
   } while (length);
-  return true;
+  return 0;
 }
 
-static JSValue write_file(JSContext *ctx, JSValueConst *argv) {
-  char path[PATH_MAX];
-  int64_t mode = FILE_MODE;
-  struct bytes bytes;
-  if (!read_path(ctx, argv[0], "path", path) || !read_mode(ctx, argv[2], &mode) ||
-      !read_bytes(ctx, argv[1], "bytes", WHOLE_FILE_MAX, &bytes))
-    return JS_EXCEPTION;
-  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, (mode_t)mode);
+static JSValue write_file(JSContext *ctx, const struct argument *a) {
+  int fd = open(a[0].text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, (mode_t)a[2].integer);
   if (fd < 0)
-    return throw_errno(ctx, path);
-  bool written = write_all(fd, bytes.data, bytes.length);
-  JSValue result = written ? JS_UNDEFINED : throw_errno(ctx, path);
-  if (close(fd) < 0 && written)
-    result = throw_errno(ctx, path);
-  return result;
+    return throw_errno(ctx, a[0].text);
+  JSValue result = outcome(ctx, write_all(fd, a[1].bytes, a[1].length), a[0].text);
+  int closed = close(fd);
+  return JS_IsException(result) ? result : outcome(ctx, closed, a[0].text);
 }
 
 const struct rt_export file_exports[] = {
-    {"open", 3, open_},       {"close", 1, close_},     {"read", 2, read_},
-    {"write", 2, write_},     {"pread", 3, pread_},     {"pwrite", 3, pwrite_},
-    {"fsync", 1, fsync_},     {"ftruncate", 2, ftruncate_}, {"readFile", 2, read_file},
-    {"writeFile", 3, write_file}, {NULL, 0, NULL},
+    {"open", open_file, {PATH("path"), {.name = "flags", .kind = CHOICE, .choices = open_flags}, MODE}},
+    {"close", close_file, {FD}},
+    {"read", read_some, {FD, UP_TO("length", IO_MAX)}},
+    {"write", write_some, {FD, BYTE_ARRAY("bytes", INTEGER_LAST)}},
+    {"pread", read_at, {FD, UP_TO("length", IO_MAX), UP_TO("offset", INTEGER_LAST)}},
+    {"pwrite", write_at, {FD, BYTE_ARRAY("bytes", IO_MAX), UP_TO("offset", INTEGER_LAST)}},
+    {"fsync", sync_file, {FD}},
+    {"ftruncate", truncate_file, {FD, UP_TO("length", INTEGER_LAST)}},
+    {"readFile", read_file, {PATH("path"), UP_TO("maxBytes", WHOLE_FILE_MAX)}},
+    {"writeFile", write_file, {PATH("path"), BYTE_ARRAY("bytes", WHOLE_FILE_MAX), MODE}},
+    {NULL, NULL, {}},
 };

@@ -2,11 +2,9 @@
  * Running one handler: its time limit, its promise jobs, what happens when it fails, and the rollback after it.
  */
 #include "arena.h"
-#include "argument.h"
 #include "loop.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #define REJECTIONS_MAX 64
 #define HANDLER_LIMIT_DEFAULT_MS 10000
@@ -72,7 +70,7 @@ static bool jobs_drain(JSContext *ctx) {
       return false;
     }
   if (result < 0)
-    failure_log(ctx, "promise job");
+    log_exception(ctx, "promise job");
   return result == 0;
 }
 
@@ -83,7 +81,7 @@ static bool rejections_report(JSContext *ctx) {
   rejections->overflowed = false;
   while (rejections->count) {
     JS_Throw(ctx, JS_DupValue(ctx, rejections->entries[0].reason));
-    failure_log(ctx, "unhandled rejection");
+    log_exception(ctx, "unhandled rejection");
     rejection_remove(ctx, 0);
   }
   return none;
@@ -124,41 +122,39 @@ bool handler_run(JSContext *ctx, JSValue function, int argc, JSValueConst *argv)
   JS_FreeValue(ctx, function);
   bool failed = JS_IsException(result);
   if (failed)
-    failure_log(ctx, "uncaught exception");
+    log_exception(ctx, "uncaught exception");
   JS_FreeValue(ctx, result);
   return handler_finish(ctx, failed);
 }
 
-static JSValue rollback_after_every_handler(JSContext *ctx, JSValueConst *argv) {
-  (void)argv;
+static JSValue rollback_after_every_handler(JSContext *ctx, const struct argument *a) {
+  (void)a;
   if (rollback != ROLLBACK_OFF)
     return throw_error(ctx, EALREADY, "rollback is already on");
   rollback = ROLLBACK_WANTED;
   return JS_UNDEFINED;
 }
 
-static JSValue set_handler_limit(JSContext *ctx, JSValueConst *argv) {
-  double milliseconds;
-  if (!read_number(ctx, argv[0], "milliseconds", 0, 86400e3, &milliseconds))
-    return JS_EXCEPTION;
-  limit_ms = milliseconds;
+static JSValue set_handler_limit(JSContext *ctx, const struct argument *a) {
+  (void)ctx;
+  limit_ms = (double)a[0].integer;
   return JS_UNDEFINED;
 }
 
-static JSValue heap_stats(JSContext *ctx, JSValueConst *argv) {
-  (void)argv;
+static JSValue heap_stats(JSContext *ctx, const struct argument *a) {
+  (void)a;
   struct arena_stats stats = arena_stats();
   JSValue result = JS_NewObject(ctx);
-  result_set(ctx, &result, "usedBytes", JS_NewInt64(ctx, (int64_t)stats.used));
-  result_set(ctx, &result, "limitBytes", JS_NewInt64(ctx, (int64_t)stats.limit));
-  result_set(ctx, &result, "snapshotBytes", JS_NewInt64(ctx, (int64_t)stats.snapshot));
-  result_set(ctx, &result, "rollbacks", JS_NewUint32(ctx, rollbacks));
+  result_integer(ctx, &result, "usedBytes", (long)stats.used);
+  result_integer(ctx, &result, "limitBytes", (long)stats.limit);
+  result_integer(ctx, &result, "snapshotBytes", (long)stats.snapshot);
+  result_integer(ctx, &result, "rollbacks", rollbacks);
   return result;
 }
 
-const struct rt_export rollback_exports[] = {
-    {"rollbackAfterEveryHandler", 0, rollback_after_every_handler},
-    {"setHandlerLimit", 1, set_handler_limit},
-    {"heapStats", 0, heap_stats},
-    {NULL, 0, NULL},
+const struct rt_export handler_exports[] = {
+    {"rollbackAfterEveryHandler", rollback_after_every_handler, {}},
+    {"setHandlerLimit", set_handler_limit, {DELAY("milliseconds")}},
+    {"heapStats", heap_stats, {}},
+    {NULL, NULL, {}},
 };

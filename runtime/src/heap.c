@@ -1,5 +1,5 @@
 /* QuickJS's allocator hooks, on the arena. */
-#include "heap.h"
+#include "engine.h"
 #include "arena.h"
 
 static void *heap_malloc(JSMallocState *state, size_t size) {

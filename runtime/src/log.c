@@ -1,4 +1,4 @@
-/* Log lines and clocks. */
+/* Log lines, exceptions, and the clock. */
 #include "rt.h"
 
 #include <stdarg.h>
@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 void log_line(const char *line, size_t length) {
-  char text[RT_LOG_MAX + 1];
-  if (length > RT_LOG_MAX)
-    length = RT_LOG_MAX;
+  char text[LOG_LINE_MAX + 1];
+  if (length > LOG_LINE_MAX)
+    length = LOG_LINE_MAX;
   for (size_t i = 0; i < length; i++)
     text[i] = (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? ' ' : line[i];
   text[length] = '\n';
@@ -18,13 +18,37 @@ void log_line(const char *line, size_t length) {
     return; /* there is nowhere left to complain */
 }
 
+void log_text(const char *text) {
+  do {
+    size_t length = strcspn(text, "\n");
+    log_line(text, length);
+    text += length + (text[length] == '\n');
+  } while (*text);
+}
+
 void log_format(const char *format, ...) {
-  char line[RT_LOG_MAX + 1];
+  char line[LOG_LINE_MAX + 1];
   va_list list;
   va_start(list, format);
   vsnprintf(line, sizeof line, format, list);
   va_end(list);
   log_line(line, strlen(line));
+}
+
+void log_exception(JSContext *ctx, const char *where) {
+  JSValue error = JS_GetException(ctx);
+  const char *message = JS_ToCString(ctx, error);
+  log_format("%s: %s", where, message ? message : "(what was thrown cannot be printed)");
+  JS_FreeCString(ctx, message);
+
+  JSValue stack = JS_IsError(ctx, error) ? JS_GetPropertyStr(ctx, error, "stack") : JS_UNDEFINED;
+  const char *text = JS_IsString(stack) ? JS_ToCString(ctx, stack) : NULL;
+  if (text && *text)
+    log_text(text);
+  JS_FreeCString(ctx, text);
+  JS_FreeValue(ctx, stack);
+  JS_FreeValue(ctx, error);
+  JS_FreeValue(ctx, JS_GetException(ctx)); /* printing may have thrown as well */
 }
 
 double clock_monotonic_ms(void) {

@@ -4,7 +4,6 @@
  */
 #include "loop.h"
 #include "arena.h"
-#include "argument.h"
 
 #include <errno.h>
 #include <math.h>
@@ -12,7 +11,6 @@
 #include <unistd.h>
 
 #define TIMERS_MAX 256
-#define TIMER_DELAY_MAX_MS 2147483647
 #define EPOLL_BATCH 32
 #define EVENT_CHANNEL_KEY (~0ull)
 
@@ -103,23 +101,19 @@ void loop_after_rollback(void) {
   }
 }
 
-static JSValue watch_register(JSContext *ctx, JSValueConst *argv, enum direction direction) {
-  int fd;
-  if (!read_fd(ctx, argv[0], "fd", &fd) || !read_function(ctx, argv[1], "handler", true))
-    return JS_EXCEPTION;
-  watch_set(ctx, fd, direction, JS_DupValue(ctx, argv[1]));
-  if (epoll_sync(fd) < 0) {
-    int error = errno;
-    watch_set(ctx, fd, direction, JS_NULL);
-    errno = error;
-    return throw_errno(ctx, NULL);
-  }
-  return JS_UNDEFINED;
+static JSValue watch_register(JSContext *ctx, const struct argument *a, enum direction direction) {
+  int fd = (int)a[0].integer;
+  watch_set(ctx, fd, direction, JS_DupValue(ctx, a[1].value));
+  if (epoll_sync(fd) == 0)
+    return JS_UNDEFINED;
+  JSValue exception = throw_errno(ctx, NULL);
+  watch_set(ctx, fd, direction, JS_NULL);
+  return exception;
 }
 
-static JSValue on_readable(JSContext *ctx, JSValueConst *argv) { return watch_register(ctx, argv, READABLE); }
+static JSValue on_readable(JSContext *ctx, const struct argument *a) { return watch_register(ctx, a, READABLE); }
 
-static JSValue on_writable(JSContext *ctx, JSValueConst *argv) { return watch_register(ctx, argv, WRITABLE); }
+static JSValue on_writable(JSContext *ctx, const struct argument *a) { return watch_register(ctx, a, WRITABLE); }
 
 static struct timer *timer_find(int32_t id) {
   for (int i = 0; i < TIMERS_MAX; i++)
@@ -128,33 +122,27 @@ static struct timer *timer_find(int32_t id) {
   return NULL;
 }
 
-static JSValue timer_start(JSContext *ctx, JSValueConst delay, JSValueConst handler) {
-  double delay_ms;
-  if (!read_number(ctx, delay, "delayMs", 0, TIMER_DELAY_MAX_MS, &delay_ms) ||
-      !read_function(ctx, handler, "handler", false))
-    return JS_EXCEPTION;
+static JSValue timer_start(JSContext *ctx, int64_t delay_ms, JSValueConst handler) {
   struct timer *timer = timer_find(0);
   if (!timer)
     return throw_error(ctx, ENOSPC, "more than %d timers", TIMERS_MAX);
-  tables->last_timer_id = tables->last_timer_id == INT32_MAX ? 1 : tables->last_timer_id + 1;
-  *timer = (struct timer){tables->last_timer_id, delay_ms, clock_monotonic_ms() + delay_ms, JS_DupValue(ctx, handler)};
+  int32_t id = tables->last_timer_id = tables->last_timer_id == INT32_MAX ? 1 : tables->last_timer_id + 1;
+  double deadline_ms = clock_monotonic_ms() + (double)delay_ms;
+  *timer = (struct timer){id, (double)delay_ms, deadline_ms, JS_DupValue(ctx, handler)};
   tables->registered++;
-  return JS_NewInt32(ctx, timer->id);
+  return JS_NewInt32(ctx, id);
 }
 
-static JSValue set_timer(JSContext *ctx, JSValueConst *argv) { return timer_start(ctx, argv[0], argv[1]); }
-
-/* The global setTimeout(handler, delayMs = 0). */
-JSValue loop_set_timeout(JSContext *ctx, JSValueConst *argv) {
-  JSValueConst delay = JS_IsUndefined(argv[1]) ? JS_NewInt32(ctx, 0) : argv[1];
-  return timer_start(ctx, delay, argv[0]);
+static JSValue set_timer(JSContext *ctx, const struct argument *a) {
+  return timer_start(ctx, a[0].integer, a[1].value);
 }
 
-JSValue loop_clear_timer(JSContext *ctx, JSValueConst *argv) {
-  int64_t id;
-  if (!read_integer(ctx, argv[0], "id", 1, INT32_MAX, &id))
-    return JS_EXCEPTION;
-  struct timer *timer = timer_find((int32_t)id);
+static JSValue set_timeout(JSContext *ctx, const struct argument *a) {
+  return timer_start(ctx, a[1].integer, a[0].value);
+}
+
+static JSValue clear_timer(JSContext *ctx, const struct argument *a) {
+  struct timer *timer = a[0].integer ? timer_find((int32_t)a[0].integer) : NULL;
   if (timer) {
     JSValue handler = timer->handler;
     timer->id = 0;
@@ -198,7 +186,7 @@ static int wait_timeout_ms(void) {
   if (!first)
     return -1;
   double left = ceil(first->deadline_ms - clock_monotonic_ms());
-  return left <= 0 ? 0 : left >= TIMER_DELAY_MAX_MS ? TIMER_DELAY_MAX_MS : (int)left;
+  return left <= 0 ? 0 : left >= DELAY_MAX_MS ? DELAY_MAX_MS : (int)left;
 }
 
 static bool watch_dispatch(JSContext *ctx, uint64_t key, uint32_t events) {
@@ -244,6 +232,18 @@ bool loop_run(JSContext *ctx) {
 }
 
 const struct rt_export loop_exports[] = {
-    {"onReadable", 2, on_readable}, {"onWritable", 2, on_writable}, {"setTimer", 2, set_timer},
-    {"clearTimer", 1, loop_clear_timer}, {NULL, 0, NULL},
+    {"onReadable", on_readable, {FD, HANDLER(FUNCTION_OR_NULL)}},
+    {"onWritable", on_writable, {FD, HANDLER(FUNCTION_OR_NULL)}},
+    {"setTimer", set_timer, {DELAY("delayMs"), HANDLER(FUNCTION)}},
+    {"clearTimer", clear_timer, {INT("id", 1, INT32_MAX)}},
+    {NULL, NULL, {}},
+};
+
+/* The same as globals, with the names and the order of arguments that programs expect. */
+const struct rt_export loop_globals[] = {
+    {"setTimeout",
+     set_timeout,
+     {HANDLER(FUNCTION), {.name = "delayMs", .kind = MILLISECONDS, .max = DELAY_MAX_MS, .optional = true}}},
+    {"clearTimeout", clear_timer, {{.name = "id", .kind = INTEGER, .max = INT32_MAX, .optional = true}}},
+    {NULL, NULL, {}},
 };

@@ -10,8 +10,7 @@ bool loop_run(JSContext *ctx);     /* until nothing is registered; false when a 
 void loop_forget_fd(JSContext *ctx, int fd); /* before close(2) */
 void loop_after_rollback(void);    /* brings epoll in line with the restored tables */
 
-JSValue loop_set_timeout(JSContext *ctx, JSValueConst *argv); /* handler, delayMs = 0 */
-JSValue loop_clear_timer(JSContext *ctx, JSValueConst *argv); /* id */
+extern const struct rt_export loop_globals[]; /* setTimeout, clearTimeout */
 
 /* handler.c */
 bool handler_create(JSRuntime *runtime);

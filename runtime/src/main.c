@@ -4,7 +4,7 @@
  * ennead-rt --init FILE.qbc [args]         runs it under the supervisor
  * as process 1 or under the name …/init    the same with /service.qbc
  */
-#include "argument.h"
+#include "rt.h"
 #include "engine.h"
 
 #include <signal.h>
@@ -13,50 +13,38 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SERVICE "/service.qbc"
 #define EXIT_USAGE 64
 
-static const char *program_path;
+static char *service[] = {"/service.qbc", NULL};
+static char **program = service; /* the file's name and its arguments */
+static int program_length = 1;
 
 static int run(void) {
   struct rlimit limit = {FD_LIMIT, FD_LIMIT};
   signal(SIGPIPE, SIG_IGN);
   if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
     log_format("descriptors are not limited to %d", FD_LIMIT);
-  return engine_run(program_path);
+  return engine_run(program[0], program_length - 1, program + 1);
 }
 
-static void set_program(const char *path, int argc, char **argv) {
-  program_path = path;
-  program_argc = argc;
-  program_argv = argv;
-}
-
-static bool named_init(const char *name) {
+static bool is_init(const char *name) {
   size_t length = strlen(name);
-  return length >= 5 && strcmp(name + length - 5, "/init") == 0;
-}
-
-static int usage(void) {
-  fputs("usage: ennead-rt [--init] FILE [ARGUMENT…]\n       ennead-rt --compile FILE.mjs FILE.qbc\n", stderr);
-  return EXIT_USAGE;
+  return getpid() == 1 || (length >= 5 && strcmp(name + length - 5, "/init") == 0);
 }
 
 int main(int argc, char **argv) {
-  if (!box_create())
+  if (argc < 1 || !box_create())
     return RT_EXIT_FAILURE;
-  if (getpid() == 1 || (argc > 0 && named_init(argv[0]))) {
-    set_program(SERVICE, argc > 1 ? argc - 1 : 0, argv + 1);
+  if (is_init(argv[0]))
     return supervisor_run(run);
-  }
   if (argc == 4 && strcmp(argv[1], "--compile") == 0)
     return engine_compile(argv[2], argv[3]);
-  if (argc >= 3 && strcmp(argv[1], "--init") == 0) {
-    set_program(argv[2], argc - 3, argv + 3);
-    return supervisor_run(run);
+  bool supervised = argc > 1 && strcmp(argv[1], "--init") == 0;
+  program = argv + 1 + supervised;
+  program_length = argc - 1 - supervised;
+  if (program_length < 1 || program[0][0] == '-') {
+    fputs("usage: ennead-rt [--init] FILE [ARGUMENT…]\n       ennead-rt --compile FILE.mjs FILE.qbc\n", stderr);
+    return EXIT_USAGE;
   }
-  if (argc < 2 || argv[1][0] == '-')
-    return usage();
-  set_program(argv[1], argc - 2, argv + 2);
-  return run();
+  return supervised ? supervisor_run(run) : run();
 }

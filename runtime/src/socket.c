@@ -1,96 +1,87 @@
-/* Pipes and byte-stream sockets on a path. */
-#include "argument.h"
+/* Pipes, byte-stream sockets on a path, and Linux's announcements of devices. */
+#include "rt.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <linux/netlink.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG_MAX 128
-#define UEVENT_GROUP 1
+#define UEVENT_GROUP 1 /* the kernel's own announcements, not udev's */
+#define SOCKET_PATH STRING("path", 1, sizeof((struct sockaddr_un){0}).sun_path - 1)
 
-static JSValue pipe_(JSContext *ctx, JSValueConst *argv) {
-  (void)argv;
+static JSValue make_pipe(JSContext *ctx, const struct argument *a) {
+  (void)a;
   int fds[2];
   if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
     return throw_errno(ctx, NULL);
   JSValue result = JS_NewObject(ctx);
-  result_set(ctx, &result, "readFd", JS_NewInt32(ctx, fds[0]));
-  result_set(ctx, &result, "writeFd", JS_NewInt32(ctx, fds[1]));
+  result_integer(ctx, &result, "readFd", fds[0]);
+  result_integer(ctx, &result, "writeFd", fds[1]);
   return result;
 }
 
-static bool read_address(JSContext *ctx, JSValueConst v, struct sockaddr_un *address) {
-  *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-  return read_string(ctx, v, "path", 1, sizeof address->sun_path - 1, address->sun_path);
+static int open_socket(int family, int type, int protocol) {
+  return socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 }
 
-/* Throws errno for `path` and closes `fd`. */
-static JSValue fail(JSContext *ctx, int fd, const char *path) {
-  JSValue result = throw_errno(ctx, path);
+/* The descriptor when the calls so far succeeded; else it is closed and errno thrown. */
+static JSValue socket_result(JSContext *ctx, int fd, bool succeeded, const char *subject) {
+  if (succeeded)
+    return JS_NewInt32(ctx, fd);
+  JSValue result = throw_errno(ctx, subject);
   if (fd >= 0)
     close(fd);
   return result;
 }
 
-static JSValue unix_listen(JSContext *ctx, JSValueConst *argv) {
-  struct sockaddr_un address;
-  int64_t backlog;
-  if (!read_address(ctx, argv[0], &address) || !read_integer(ctx, argv[1], "backlog", 1, BACKLOG_MAX, &backlog))
-    return JS_EXCEPTION;
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, (int)backlog) < 0)
-    return fail(ctx, fd, address.sun_path);
-  return JS_NewInt32(ctx, fd);
+static struct sockaddr_un address_of(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+  return address;
 }
 
-static JSValue unix_accept(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  if (!read_fd(ctx, argv[0], "fd", &fd))
-    return JS_EXCEPTION;
-  int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (accepted < 0)
-    return errno == EAGAIN || errno == ECONNABORTED ? JS_NULL : throw_errno(ctx, NULL);
-  return JS_NewInt32(ctx, accepted);
+static JSValue unix_listen(JSContext *ctx, const struct argument *a) {
+  struct sockaddr_un address = address_of(a[0].text);
+  int fd = open_socket(AF_UNIX, SOCK_STREAM, 0);
+  bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+  return socket_result(ctx, fd, bound && listen(fd, (int)a[1].integer) == 0, a[0].text);
 }
 
-static JSValue unix_connect(JSContext *ctx, JSValueConst *argv) {
-  struct sockaddr_un address;
-  if (!read_address(ctx, argv[0], &address))
-    return JS_EXCEPTION;
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-    return fail(ctx, fd, address.sun_path);
-  return JS_NewInt32(ctx, fd);
+static JSValue unix_connect(JSContext *ctx, const struct argument *a) {
+  struct sockaddr_un address = address_of(a[0].text);
+  int fd = open_socket(AF_UNIX, SOCK_STREAM, 0);
+  bool connected = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+  return socket_result(ctx, fd, connected, a[0].text);
 }
 
-static JSValue shutdown_write(JSContext *ctx, JSValueConst *argv) {
-  int fd;
-  if (!read_fd(ctx, argv[0], "fd", &fd))
-    return JS_EXCEPTION;
-  return shutdown(fd, SHUT_WR) < 0 ? throw_errno(ctx, NULL) : JS_UNDEFINED;
+static JSValue unix_accept(JSContext *ctx, const struct argument *a) {
+  int fd = accept4((int)a[0].integer, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0 && (errno == EAGAIN || errno == ECONNABORTED))
+    return JS_NULL;
+  return outcome_number(ctx, fd, NULL);
 }
 
-/* Linux's announcements of devices; the group is the kernel's own, not udev's. */
-static JSValue open_uevents(JSContext *ctx, JSValueConst *argv) {
-  (void)argv;
+static JSValue shutdown_write(JSContext *ctx, const struct argument *a) {
+  return outcome(ctx, shutdown((int)a[0].integer, SHUT_WR), NULL);
+}
+
+static JSValue open_uevents(JSContext *ctx, const struct argument *a) {
+  (void)a;
   struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = UEVENT_GROUP};
-  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
-    return fail(ctx, fd, NULL);
-  return JS_NewInt32(ctx, fd);
+  int fd = open_socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
+  return socket_result(ctx, fd, fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0, NULL);
 }
 
 const struct rt_export socket_exports[] = {
-    {"openUevents", 0, open_uevents},
-    {"pipe", 0, pipe_},
-    {"unixListen", 2, unix_listen},
-    {"unixAccept", 1, unix_accept},
-    {"unixConnect", 1, unix_connect},
-    {"shutdownWrite", 1, shutdown_write},
-    {NULL, 0, NULL},
+    {"pipe", make_pipe, {}},
+    {"unixListen", unix_listen, {SOCKET_PATH, INT("backlog", 1, BACKLOG_MAX)}},
+    {"unixAccept", unix_accept, {FD}},
+    {"unixConnect", unix_connect, {SOCKET_PATH}},
+    {"shutdownWrite", shutdown_write, {FD}},
+    {"openUevents", open_uevents, {}},
+    {NULL, NULL, {}},
 };

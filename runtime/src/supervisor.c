@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -81,6 +82,8 @@ int supervisor_run(int (*program)(void)) {
     log_end(status);
     if (status == 0)
       return finish(is_init, 0);
+    if (is_init)
+      kill(-1, SIGKILL); /* what it had started would be in the next one's way */
     struct timespec pause = {.tv_nsec = RESTART_PAUSE_MS * 1000000l};
     nanosleep(&pause, NULL);
   }

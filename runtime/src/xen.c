@@ -1,6 +1,5 @@
 /* The Xen libraries' handle and log. They print nothing: the last error goes into the exception. */
 #include "xen.h"
-#include "argument.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,7 +40,9 @@ JSValue xen_throw(JSContext *ctx) {
   return throw_errno(ctx, error_text[0] ? error_text : NULL);
 }
 
-JSValue xen_result(JSContext *ctx, int result) { return result < 0 ? xen_throw(ctx) : JS_UNDEFINED; }
+JSValue xen_outcome(JSContext *ctx, int result) { return result < 0 ? xen_throw(ctx) : JS_UNDEFINED; }
+
+JSValue xen_outcome_number(JSContext *ctx, int result) { return result < 0 ? xen_throw(ctx) : JS_NewInt32(ctx, result); }
 
 xc_interface *xen_control(JSContext *ctx) {
   static xc_interface *handle;

@@ -1,4 +1,4 @@
-/* The handle of libxenctrl, opened at first use, and the error text of the Xen libraries. */
+/* What the users of the Xen libraries share: the handle of libxenctrl, opened at first use, and the error text. */
 #ifndef XEN_H
 #define XEN_H
 
@@ -9,11 +9,10 @@
 /* NULL with an exception pending where there is no Xen. */
 xc_interface *xen_control(JSContext *ctx);
 xentoollog_logger *xen_logger(void);
-/* Forget the last error text; before a call whose failure xen_throw() may have to explain. */
+/* Forgets the last error; to be called before what xen_throw() may have to explain. */
 void xen_clear(void);
-/* An RtError from errno and the libraries' last error text. */
-JSValue xen_throw(JSContext *ctx);
-/* For calls that return negative with errno. */
-JSValue xen_result(JSContext *ctx, int result);
+JSValue xen_throw(JSContext *ctx); /* from errno and the libraries' last error text */
+JSValue xen_outcome(JSContext *ctx, int result);        /* undefined, or xen_throw() when negative */
+JSValue xen_outcome_number(JSContext *ctx, int result); /* the number, or xen_throw() when negative */
 
 #endif

@@ -1,8 +1,0 @@
-#ifndef HEAP_H
-#define HEAP_H
-
-#include <quickjs.h>
-
-JSRuntime *heap_new_runtime(void);
-
-#endif
