@@ -19,6 +19,8 @@ export interface HostDirectory {
   readonly identity: string;
   readonly knownHosts: string;
   readonly sshHostKey: string;
+  /** Kernels (`*.elf`) and ramdisks (`*.cpio`) that the operator adds to Builder's list of known-good images. */
+  readonly guestImages: string;
 }
 
 export function hostDirectory(name = 'default'): HostDirectory {
@@ -38,5 +40,6 @@ export function hostDirectory(name = 'default'): HostDirectory {
     identity: at('id_ed25519'),
     knownHosts: at('known_hosts'),
     sshHostKey: at('ssh_host_key'),
+    guestImages: at('guest-images'),
   };
 }

@@ -1,9 +1,10 @@
 /** Makes what one host has of its own: keys, disk, and the configuration archive that is handed to Toolstack. Existing files stay. */
 import { execFile } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
-import { chmod, copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { writeCpio } from '../image/cpio.ts';
+import { type CpioEntry, writeCpio } from '../image/cpio.ts';
 import type { HostDirectory } from './host-directory.ts';
 
 const run = promisify(execFile);
@@ -56,7 +57,10 @@ async function writeInitrd(directory: HostDirectory, bootstrapper: string): Prom
     },
     { kind: 'file', path: 'etc/ennead/ssh_host_key', mode: 0o600, bytes: await readFile(directory.sshHostKey) },
   ]);
-  const forBuilder = writeCpio([{ kind: 'file', path: 'images/host-config.cpio', mode: 0o600, bytes: config }]);
+  const forBuilder = writeCpio([
+    { kind: 'file', path: 'images/host-config.cpio', mode: 0o600, bytes: config },
+    ...(await guestImages(directory)),
+  ]);
   const forBootstrapper = writeCpio([
     { kind: 'file', path: 'images/builder-host.cpio', mode: 0o600, bytes: forBuilder },
   ]);
@@ -64,6 +68,28 @@ async function writeInitrd(directory: HostDirectory, bootstrapper: string): Prom
     await copyFile(bootstrapper, to, constants.COPYFILE_FICLONE);
     await writeFile(to, forBootstrapper, { flag: 'a' });
   });
+}
+
+const GUEST_IMAGE = /^[a-z0-9][a-z0-9.-]{0,58}\.(elf|cpio)$/;
+
+async function guestImages(directory: HostDirectory): Promise<CpioEntry[]> {
+  await mkdir(directory.guestImages, { recursive: true });
+  const names = (await readdir(directory.guestImages)).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      if (!GUEST_IMAGE.test(name)) {
+        throw new Error(
+          `${join(directory.guestImages, name)}: a guest image is named NAME.elf (kernel) or NAME.cpio (ramdisk), in lower case`,
+        );
+      }
+      return {
+        kind: 'file',
+        path: `images/guest/${name}`,
+        mode: 0o600,
+        bytes: await readFile(join(directory.guestImages, name)),
+      } as const;
+    }),
+  );
 }
 
 async function atomically(path: string, make: (to: string) => Promise<unknown>): Promise<void> {
