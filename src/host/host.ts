@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import type { ImageSet } from '../image/build.ts';
 import { type HostDirectory, hostDirectory } from './host-directory.ts';
 import { monitorCommand } from './monitor.ts';
 import { type MachineImages, type MachineOptions, qemuArguments } from './qemu.ts';
@@ -24,6 +25,15 @@ export interface HostImages {
   readonly policy: string;
   readonly disk: string;
 }
+
+/** What a host needs of all that the image builder makes. */
+export const hostImages = (images: ImageSet): HostImages => ({
+  xen: images.xen,
+  kernel: images.kernels.pci,
+  bootstrapper: images.bootstrapperInitrd,
+  policy: images.policy,
+  disk: images.hostDisk,
+});
 
 export interface StartOptions {
   readonly images: HostImages;

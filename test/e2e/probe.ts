@@ -1,0 +1,61 @@
+/** A guest of the tests (test/guest) on a running host. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GuestConsole } from './console.ts';
+import { ennead } from './ennead.ts';
+
+export const PROMPT = /probe# /;
+const BOOT_TIMEOUT_MS = 90_000;
+
+export interface ProbeOptions {
+  readonly name: string;
+  /** Volume names, as xvda, xvdb… */
+  readonly disks?: readonly string[];
+  readonly network?: boolean;
+  readonly onReboot?: 'restart' | 'destroy';
+}
+
+export function probeConfig({ name, disks = [], network = false, onReboot = 'restart' }: ProbeOptions): string {
+  const disk = disks.map((volume, index) => `'${volume},raw,xvd${String.fromCharCode(97 + index)},rw'`);
+  return [
+    `name = "${name}"`,
+    'type = "pv"',
+    'memory = 64',
+    'vcpus = 1',
+    'kernel = "core"',
+    'ramdisk = "probe"',
+    `extra = "console=hvc0 quiet${network ? ' ip=dhcp' : ''}"`,
+    `disk = [ ${disk.join(', ')} ]`,
+    `vif = [ ${network ? "''" : ''} ]`,
+    `on_reboot = "${onReboot}"`,
+    '',
+  ].join('\n');
+}
+
+/** Creates the guest from a file, as an operator would. */
+export async function createProbe(options: ProbeOptions): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'ennead-probe-'));
+  const file = join(folder, `${options.name}.cfg`);
+  try {
+    await writeFile(file, probeConfig(options));
+    await ennead('create', file);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Its console, at the prompt. */
+export async function probeConsole(name: string): Promise<GuestConsole> {
+  const console = new GuestConsole(name);
+  await console.expect(PROMPT, BOOT_TIMEOUT_MS);
+  return console;
+}
+
+/** Runs a command in the guest that must succeed; returns what it printed. */
+export async function inProbe(console: GuestConsole, command: string, timeoutMs?: number): Promise<string> {
+  const output = await console.command(command, PROMPT, timeoutMs);
+  const match = /^([\s\S]*)status (\d+)\r?\n?$/.exec(output);
+  if (match === null || match[2] !== '0') throw new Error(`the probe guest's ${command} failed:\n${output}`);
+  return match[1]!.trim();
+}
