@@ -7,6 +7,7 @@ import {
   type GuestSpec,
   type ServiceStatus,
   type TrustRecord,
+  trustRecord,
 } from '../../contracts/builder.ts';
 import { RpcError, type RpcPeer } from '../../kit/rpc.ts';
 import type { DomId } from '../../xen/ports.ts';
@@ -53,26 +54,7 @@ const answers = {
       }),
     ),
   }),
-  records: z.object({
-    records: z.array(
-      z.object({
-        domid,
-        name: z.string(),
-        role: z.enum(['guest', 'service']),
-        label: z.string(),
-        parent: number,
-        services: z.array(number),
-        devices: z.array(z.string()),
-        memoryAccess: z.array(
-          z.object({
-            by: number,
-            what: z.enum(['all-while-building', 'console-ring', 'xenstore-ring', 'granted-pages', 'link-ring']),
-            why: z.string(),
-          }),
-        ),
-      }),
-    ),
-  }),
+  records: z.object({ records: z.array(trustRecord) }),
   done: z.unknown(),
 };
 

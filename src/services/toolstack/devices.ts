@@ -1,8 +1,8 @@
 /** Paravirtual devices: the nodes of both ends, and their common states. */
 import type { DomId } from '../../xen/ports.ts';
-import type { XenStore } from '../../xen/xenstore-port.ts';
+import type { NodePermission, XenStore } from '../../xen/xenstore-port.ts';
 import { vdevNumber } from './device-numbers.ts';
-import { home, type Node, ownedBy, writeNodes } from './nodes.ts';
+import { both, home, type Node, ownedBy, reads, writeNodes } from './nodes.ts';
 
 /** @source xen/include/public/io/xenbus.h, enum xenbus_state */
 export const XENBUS_INITIALISING = '1';
@@ -71,44 +71,50 @@ export function vifDevice(
       mac: vif.mac,
       bridge: vif.bridge,
       type: 'vif',
-      // Empty: Linux's back end waits until NetBack has put the interface on its bridge.
-      'hotplug-status': '',
+      script: '',
     },
   };
 }
 
-/** Each end owns its nodes and reads the other's. */
-export function deviceNodes(device: Device): Node[] {
+/**
+ * Toolstack makes the nodes of both ends and so owns them; each end may write to its own and read the other's. A node that a driver
+ * adds has that driver as its owner and the folder's other permissions: hence Toolstack's own name among them.
+ */
+export function deviceNodes(device: Device, toolstack: DomId): Node[] {
+  const { frontend, backend } = device;
   const front = frontendPath(device);
   const back = backendPath(device);
   const frontendValues = {
     backend: back,
-    'backend-id': String(device.backend),
-    state: XENBUS_INITIALISING,
+    'backend-id': String(backend),
     trusted: '1',
     ...device.frontendValues,
+    state: XENBUS_INITIALISING,
   };
   const backendValues = {
     frontend: front,
-    'frontend-id': String(device.frontend),
+    'frontend-id': String(frontend),
     online: '1',
     ...device.backendValues,
+    // Empty: the driver VM has not put anything behind the device yet, and Linux's back end waits for that.
+    'hotplug-status': '',
+    'hotplug-error': '',
     // Last: a back end that sees it finds everything else in place.
     state: XENBUS_INITIALISING,
   };
-  const end = (path: string, values: Record<string, string>, owner: DomId, reader: DomId): Node[] => {
-    const permissions = ownedBy(owner, reader);
-    const nodes = Object.entries(values).map(([key, value]) => ({ path: `${path}/${key}`, value, permissions }));
-    return [{ path, value: '', permissions }, ...nodes];
-  };
   return [
-    ...end(front, frontendValues, device.frontend, device.backend),
-    ...end(back, backendValues, device.backend, device.frontend),
+    ...endNodes(front, frontendValues, ownedBy(toolstack, both(frontend), reads(backend))),
+    ...endNodes(back, backendValues, ownedBy(toolstack, both(backend), reads(frontend), both(toolstack))),
   ];
 }
 
-export const plugDevice = (xenstore: XenStore, device: Device): Promise<void> =>
-  xenstore.transaction((store) => writeNodes(store, deviceNodes(device)));
+function endNodes(path: string, values: Record<string, string>, permissions: readonly NodePermission[]): Node[] {
+  const nodes = Object.entries(values).map(([key, value]) => ({ path: `${path}/${key}`, value, permissions }));
+  return [{ path, value: '', permissions }, ...nodes];
+}
+
+export const plugDevice = (xenstore: XenStore, device: Device, toolstack: DomId): Promise<void> =>
+  xenstore.transaction((store) => writeNodes(store, deviceNodes(device, toolstack)));
 
 /** What the back end says when it cannot serve a device. */
 export class BackendError extends Error {}
@@ -159,7 +165,7 @@ export async function unplugDevice(
 function removeWithEmptyParent(xenstore: XenStore, path: string): Promise<void> {
   const parent = path.slice(0, path.lastIndexOf('/'));
   return xenstore.transaction(async (store) => {
-    await store.remove(path);
-    if ((await store.list(parent))?.length === 0) await store.remove(parent);
+    const siblings = await store.list(parent);
+    await store.remove(siblings?.length === 1 ? parent : path);
   });
 }

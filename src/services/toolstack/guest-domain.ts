@@ -69,7 +69,7 @@ async function completeDomain(
   await saveRecord(xenstore, record);
   await xenstore.transaction((store) => writeNodes(store, guestNodes(record.config, built, ports.ownDomid)));
   const devices = guestDevices(record);
-  for (const device of devices) await plugDevice(xenstore, device);
+  for (const device of devices) await plugDevice(xenstore, device, ports.ownDomid);
   await Promise.all(devices.map((device) => backendReady(xenstore, device, BACKEND_READY_TIMEOUT_MS)));
   console.attach(built.domid, built.consolePort);
   await ports.builder.unpause(built.domid);
@@ -83,7 +83,9 @@ export async function endDomain(ports: GuestPorts, record: GuestRecord, console:
   const { xenstore, builder, log } = ports;
   console.detach();
   const destroyed = builder.destroy(record.domid).catch((error: unknown) => {
-    if (!(error instanceof RpcError && error.code === 'unknown-domain')) throw error;
+    // Builder does not know it any more: it is gone, or on its way.
+    const info = ports.domains.info(record.domid);
+    if (info !== null && !info.dying) throw error;
   });
   const unplugged = Promise.all(
     guestDevices(record).map(async (device) => {

@@ -2,7 +2,7 @@
 import type { GuestBuilt } from '../../contracts/builder.ts';
 import type { DomId } from '../../xen/ports.ts';
 import type { SettledConfig } from './guest-record.ts';
-import { home, type Node, ownedBy } from './nodes.ts';
+import { both, home, type Node, ownedBy, reads } from './nodes.ts';
 
 /** What the guest itself writes: its answers to us, and what it wants to tell. */
 const GUEST_WRITABLE = [
@@ -27,8 +27,8 @@ export const vmPath = (uuid: string): string => `/vm/${uuid}`;
 
 export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: DomId): Node[] {
   const { domid } = built;
-  const readable = ownedBy(toolstack, domid);
-  const writable = [{ domid, access: 'none' as const }];
+  const readable = ownedBy(toolstack, reads(domid));
+  const writable = ownedBy(toolstack, both(domid));
   const node = (path: string, value: string | number = '', permissions = readable): Node => ({
     path: path.startsWith('/') ? path : `${home(domid)}/${path}`,
     value: String(value),

@@ -1,5 +1,5 @@
 /**
- * What Toolstack must know of a guest to go on serving it after its own restart. Kept in XenStore under `/ennead/guests/<domid>`;
+ * What Toolstack must know of a guest to go on serving it after its own restart. Kept in this VM's home in XenStore, under `ennead/guests/<domid>`;
  * what is read back is checked like a stranger's.
  */
 import * as z from 'zod/mini';
@@ -28,8 +28,8 @@ export const guestRecord = z.strictObject({
 });
 export type GuestRecord = z.infer<typeof guestRecord>;
 
-const DIRECTORY = '/ennead/guests';
-const recordPath = (of: DomId): string => `${DIRECTORY}/${of}`;
+const DIRECTORY = 'ennead/guests';
+export const recordPath = (of: DomId | string): string => `${DIRECTORY}/${of}`;
 
 export async function saveRecord(xenstore: XenStore, record: GuestRecord): Promise<void> {
   await xenstore.write(recordPath(record.domid), JSON.stringify(record));
@@ -44,7 +44,7 @@ export async function loadRecords(xenstore: XenStore): Promise<{ records: GuestR
   const records: GuestRecord[] = [];
   const broken: string[] = [];
   for (const name of (await xenstore.list(DIRECTORY)) ?? []) {
-    const text = await xenstore.read(`${DIRECTORY}/${name}`);
+    const text = await xenstore.read(recordPath(name));
     const record = text === null ? null : parseRecord(text);
     if (record && String(record.domid) === name) records.push(record);
     else broken.push(name);

@@ -232,13 +232,13 @@ test('what an interrupted creation has left is removed at the next start', async
   const { domid } = await simulated.during(first.createGuest(config(withDevices)));
   first.guests.find('web').console.detach();
   const store = simulated.xen.domain(TOOLSTACK).xenstore;
-  const record = JSON.parse((await store.read(`/ennead/guests/${domid}`))!);
-  await store.write(`/ennead/guests/${domid}`, JSON.stringify({ ...record, phase: 'building' }));
+  const record = JSON.parse((await store.read(`ennead/guests/${domid}`))!);
+  await store.write(`ennead/guests/${domid}`, JSON.stringify({ ...record, phase: 'building' }));
   const unknown = await simulated.builder.createGuest({ ...simulated.guest('web').spec, name: 'unknown' });
-  await store.write('/ennead/guests/77', '{"domid":77}');
+  await store.write('ennead/guests/77', '{"domid":77}');
   const second = await simulated.toolstack();
   expect(second.guests.all()).toEqual([]);
   expect(simulated.builder.specs.has(unknown.domid)).toBe(false);
   expect(simulated.traces(domid)).toEqual([]);
-  expect(await store.read('/ennead/guests/77')).toBeNull();
+  expect(await store.read('ennead/guests/77')).toBeNull();
 });

@@ -4,7 +4,7 @@ import { RpcError } from '../../kit/rpc.ts';
 import type { DomId, ShutdownReason } from '../../xen/ports.ts';
 import { GuestConsole } from './console.ts';
 import { endDomain, type GuestPorts, startDomain } from './guest-domain.ts';
-import { type GuestRecord, loadRecords, type SettledConfig, saveRecord } from './guest-record.ts';
+import { type GuestRecord, loadRecords, recordPath, type SettledConfig, saveRecord } from './guest-record.ts';
 import { settle } from './identity.ts';
 import { home } from './nodes.ts';
 import { Serial } from './serial.ts';
@@ -271,7 +271,7 @@ export class Guests {
     const { records, broken } = await loadRecords(xenstore);
     for (const name of broken) {
       log(`the record of guest domain ${name} cannot be understood and is dropped`);
-      await xenstore.remove(`/ennead/guests/${name}`);
+      await xenstore.remove(recordPath(name));
     }
     for (const record of records) await this.adoptOne(record);
     const known = new Set(records.map(({ domid }) => domid));

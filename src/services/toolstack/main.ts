@@ -1,4 +1,5 @@
 import * as rt from 'ennead:rt';
+import { BUILDER_LINK } from '../../contracts/builder.ts';
 import { BUILDER_DOMID } from '../../contracts/domids.ts';
 import { offerLink } from '../../kit/link-offer.ts';
 import { rpcPeer } from '../../kit/rpc.ts';
@@ -29,7 +30,7 @@ const EXIT_LINK_LOST = 1;
 
 startService('toolstack', async ({ log }) => {
   const xenstore = connectXenStore(streams.open(XENBUS_DEVICE, 'r+'), clock);
-  const link = await offerLink({ grants, eventChannels, xenstore }, { name: 'builder', server: BUILDER_DOMID });
+  const link = await offerLink({ grants, eventChannels, xenstore }, { name: BUILDER_LINK, server: BUILDER_DOMID });
   link.onClosed((why) => {
     log(`the link to Builder is lost: ${why}`);
     rt.exit(EXIT_LINK_LOST);

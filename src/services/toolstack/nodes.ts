@@ -8,11 +8,13 @@ export interface Node {
   readonly permissions: readonly NodePermission[];
 }
 
-/** The owner may do everything; the other one may read. */
-export const ownedBy = (owner: DomId, reader: DomId): readonly NodePermission[] => [
+/** The owner may do everything; it is the one that makes the node. */
+export const ownedBy = (owner: DomId, ...others: readonly NodePermission[]): readonly NodePermission[] => [
   { domid: owner, access: 'none' },
-  { domid: reader, access: 'read' },
+  ...others,
 ];
+export const reads = (domid: DomId): NodePermission => ({ domid, access: 'read' });
+export const both = (domid: DomId): NodePermission => ({ domid, access: 'both' });
 
 export const home = (domid: DomId): string => `/local/domain/${domid}`;
 

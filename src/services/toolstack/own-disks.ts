@@ -80,7 +80,7 @@ export class OwnDisks {
 
   private async connect(device: Device, slot: string, access: 'r' | 'w'): Promise<BlockDevice> {
     const { xenstore } = this.ports;
-    await plugDevice(xenstore, device);
+    await plugDevice(xenstore, device, this.ports.ownDomid);
     await backendReady(xenstore, device, CONNECT_TIMEOUT_MS);
     await xenstore.waitFor(
       `${frontendPath(device)}/state`,

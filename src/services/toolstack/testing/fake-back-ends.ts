@@ -1,4 +1,5 @@
 /** For tests: BlkBack and NetBack as XenStore shows them, Linux's blkfront in Toolstack's own VM, and volumes in memory. */
+import { TOOLSTACK_DOMID } from '../../../contracts/domids.ts';
 import {
   type Volume,
   type VolumeAnswer,
@@ -11,7 +12,7 @@ import type { BlockDevice, BlockDevices } from '../own-disks.ts';
 
 export const STORAGE = 6;
 export const NETWORK = 7;
-export const TOOLSTACK = 8;
+export const TOOLSTACK = TOOLSTACK_DOMID;
 
 const OWN_DISKS = `/local/domain/${STORAGE}/backend/vbd/${TOOLSTACK}`;
 
@@ -26,13 +27,19 @@ export class FakeBackEnds {
   writesFailFrom = Number.POSITIVE_INFINITY;
   readonly openDevices = new Set<string>();
 
-  /** `store`: a connection that may do everything. */
-  constructor(private readonly store: XenStore) {}
+  /** Each VM's own connection; Toolstack's is that of its Linux. */
+  constructor(
+    private readonly storage: XenStore,
+    private readonly network: XenStore,
+    private readonly toolstack: XenStore,
+  ) {}
 
   async start(): Promise<void> {
-    for (const root of [`/local/domain/${STORAGE}/backend/vbd`, `/local/domain/${NETWORK}/backend/vif`])
-      await this.store.watch(root, (changed) => void this.onBackend(root, changed));
-    await this.store.watch(volumeRequestDirectory(STORAGE), (changed) => void this.onRequest(changed));
+    const vbds = `/local/domain/${STORAGE}/backend/vbd`;
+    const vifs = `/local/domain/${NETWORK}/backend/vif`;
+    await this.storage.watch(vbds, (changed) => void this.onBackend(this.storage, vbds, changed));
+    await this.network.watch(vifs, (changed) => void this.onBackend(this.network, vifs, changed));
+    await this.storage.watch(volumeRequestDirectory(STORAGE), (changed) => void this.onRequest(changed));
   }
 
   /** What Linux makes of the volume that is plugged into Toolstack as `name`. */
@@ -50,32 +57,33 @@ export class FakeBackEnds {
   }
 
   /** The states through which a device goes, on both ends where Toolstack is the front end. */
-  private async onBackend(root: string, changed: string): Promise<void> {
+  private async onBackend(store: XenStore, root: string, changed: string): Promise<void> {
     const match = /^\/(\d+)\/\d+\/state$/.exec(changed.slice(root.length));
     if (!match || this.silent) return;
     const back = changed.slice(0, -'/state'.length);
-    const state = await this.store.read(changed);
-    if (state === '1') await this.take(back, Number(match[1]));
-    if (state === '5') await this.store.write(changed, '6');
+    const state = await store.read(changed);
+    if (state === '1') await this.take(store, back, Number(match[1]));
+    if (state === '5') await store.write(changed, '6');
   }
 
-  private async take(back: string, frontend: number): Promise<void> {
-    await this.store.write(`${back}/state`, '2');
-    const params = await this.store.read(`${back}/params`);
+  private async take(store: XenStore, back: string, frontend: number): Promise<void> {
+    await store.write(`${back}/state`, '2');
+    await store.write(`${back}/feature-made-by-the-driver`, '1');
+    const params = await store.read(`${back}/params`);
     const missing = params !== null && !this.volumes.has(params) ? 'no such volume' : null;
     const refusal = this.refusal ?? missing;
-    if (refusal !== null) await this.store.write(`${back}/hotplug-error`, refusal);
-    await this.store.write(`${back}/hotplug-status`, refusal === null ? 'connected' : 'error');
-    const front = await this.store.read(`${back}/frontend`);
-    if (frontend === TOOLSTACK && refusal === null) await this.store.write(`${front}/state`, '4');
+    if (refusal !== null) await store.write(`${back}/hotplug-error`, refusal);
+    await store.write(`${back}/hotplug-status`, refusal === null ? 'connected' : 'error');
+    const front = await store.read(`${back}/frontend`);
+    if (frontend === TOOLSTACK && refusal === null) await this.toolstack.write(`${front}/state`, '4');
   }
 
   private async onRequest(changed: string): Promise<void> {
     const id = changed.slice(volumeRequestDirectory(STORAGE).length + 1);
-    const text = id === '' || this.silent ? null : await this.store.read(changed);
+    const text = id === '' || this.silent ? null : await this.storage.read(changed);
     if (text === null) return;
-    await this.store.remove(changed);
-    await this.store.write(`${volumeAnswerDirectory(STORAGE)}/${id}`, JSON.stringify(this.answer(JSON.parse(text))));
+    await this.storage.remove(changed);
+    await this.storage.write(`${volumeAnswerDirectory(STORAGE)}/${id}`, JSON.stringify(this.answer(JSON.parse(text))));
   }
 
   private answer(request: VolumeRequest): VolumeAnswer {

@@ -50,7 +50,13 @@ export class FakeBuilder implements Builder {
     const image = { kernelPath: `/images/${spec.kernel}.elf`, ramdiskPaths: [], cmdline: spec.cmdline };
     const gfns = control.build({ domid, memoryMib: spec.memoryMib, ...image, store, console, hardwareDomain: false });
     this.specs.set(domid, spec);
-    await this.xen.domain(BUILDER_DOMID).xenstore.introduce(domid, gfns.storeGfn, storePort);
+    const { xenstore } = this.xen.domain(BUILDER_DOMID);
+    await xenstore.mkdir(`/local/domain/${domid}`);
+    await xenstore.setPermissions(`/local/domain/${domid}`, [
+      { domid: TOOLSTACK, access: 'none' },
+      { domid, access: 'read' },
+    ]);
+    await xenstore.introduce(domid, gfns.storeGfn, storePort);
     return { domid, consolePort, storePort, ...gfns };
   }
 
@@ -74,7 +80,7 @@ export class FakeBuilder implements Builder {
   }
 
   async destroy(domid: DomId): Promise<void> {
-    if (!this.specs.delete(domid)) throw new RpcError('unknown-domain', `no domain ${domid}`);
+    if (!this.specs.delete(domid)) throw new RpcError('not-yours', `domain ${domid} is no guest`);
     this.guests.delete(domid);
     this.xen.domains.destroy(domid);
   }

@@ -2,6 +2,7 @@
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../../contracts/domids.ts';
 import { MemoryXen } from '../../../xen/memory/memory-xen.ts';
 import type { DomId, HostInfo } from '../../../xen/ports.ts';
+import type { NodePermission, XenStore } from '../../../xen/xenstore-port.ts';
 import { Toolstack } from '../toolstack.ts';
 import { FakeBackEnds, NETWORK, STORAGE, TOOLSTACK } from './fake-back-ends.ts';
 import { FakeBuilder, type FakeGuest } from './fake-builder.ts';
@@ -13,7 +14,6 @@ export class SimulatedHost {
   readonly log: string[] = [];
   readonly builder = new FakeBuilder();
   readonly xen = new MemoryXen({
-    privileged: [BUILDER_DOMID, TOOLSTACK],
     onStart: (domain, built) => this.builder.started(domain, built),
   });
   readonly backEnds: FakeBackEnds;
@@ -22,18 +22,22 @@ export class SimulatedHost {
   constructor() {
     this.builder.xen = this.xen;
     for (const domid of [XENSTORE_LOGIC_DOMID, BUILDER_DOMID, STORAGE, NETWORK, TOOLSTACK]) this.xen.add(domid);
-    this.backEnds = new FakeBackEnds(this.xen.domain(BUILDER_DOMID).xenstore);
+    const storeOf = (domid: DomId) => this.xen.domain(domid).xenstore;
+    this.backEnds = new FakeBackEnds(storeOf(STORAGE), storeOf(NETWORK), storeOf(TOOLSTACK));
   }
 
   /** Called once more it gives a Toolstack whose process has been started again. */
   async toolstack(): Promise<Toolstack> {
-    if (this.xen.xenstore.watchesLeft === 0) await this.backEnds.start();
-    const { grants, eventChannels, xenstore, clock, control } = this.xen.domain(TOOLSTACK);
+    if (this.xen.xenstore.watchesLeft === 0) {
+      await makeHomes(this.xen.domain(BUILDER_DOMID).xenstore);
+      await this.backEnds.start();
+    }
+    const { grants, eventChannels, clock, control } = this.xen.domain(TOOLSTACK);
     const toolstack = new Toolstack({
       clock,
       grants,
       eventChannels,
-      xenstore,
+      xenstore: this.toolstackStore(),
       domains: control,
       host: hostInfo,
       builder: this.builder,
@@ -91,9 +95,17 @@ export class SimulatedHost {
   traces(domid: DomId): string[] {
     const paths = Object.keys(this.xen.xenstore.dump());
     const own = new RegExp(
-      `^/local/domain/${domid}(/|$)|^/local/domain/\\d+/backend/v(bd|if)/${domid}/|^/ennead/guests/${domid}$`,
+      `^/local/domain/${domid}(/|$)|^/local/domain/\\d+/backend/v(bd|if)/${domid}/|/ennead/guests/${domid}$`,
     );
     return paths.filter((path) => own.test(path) || path.startsWith('/vm/'));
+  }
+
+  /** XenStore-Logic lets Toolstack watch for ends; the in-memory one lets only the privileged. */
+  private toolstackStore(): XenStore {
+    const own = this.xen.domain(TOOLSTACK).xenstore;
+    const builder = this.xen.domain(BUILDER_DOMID).xenstore;
+    const watch: XenStore['watch'] = (path, handler) => (path.startsWith('@') ? builder : own).watch(path, handler);
+    return Object.assign(Object.create(own) as XenStore, { watch });
   }
 
   private random(length: number): Uint8Array {
@@ -108,3 +120,24 @@ const hostInfo: HostInfo = {
   messages: () => '(XEN) all is well\n(d4) ennead[builder]: ready\n',
   enforcing: () => true,
 };
+
+/** The permissions that Builder gives: see src/services/builder/xenstore-homes.ts. */
+async function makeHomes(store: XenStore): Promise<void> {
+  const folder = async (path: string, ...permissions: NodePermission[]) => {
+    await store.mkdir(path);
+    await store.setPermissions(path, permissions);
+  };
+  const owner = (domid: DomId): NodePermission => ({ domid, access: 'none' });
+  const both = (domid: DomId): NodePermission => ({ domid, access: 'both' });
+  const reads = (domid: DomId): NodePermission => ({ domid, access: 'read' });
+  await folder('/vm', owner(TOOLSTACK));
+  for (const domid of [STORAGE, NETWORK, TOOLSTACK]) {
+    const home = `/local/domain/${domid}`;
+    await folder(home, owner(BUILDER_DOMID), reads(domid));
+    await folder(`${home}/device`, owner(domid));
+    await folder(`${home}/ennead`, owner(domid), reads(TOOLSTACK));
+    if (domid !== TOOLSTACK) await folder(`${home}/backend`, owner(TOOLSTACK), both(domid));
+  }
+  await folder(`/local/domain/${STORAGE}/ennead/volume`, owner(STORAGE), both(TOOLSTACK));
+  await folder(`/local/domain/${STORAGE}/ennead/volume/request`, owner(TOOLSTACK), both(STORAGE));
+}
