@@ -7,7 +7,7 @@ interface Component {
   readonly 'bom-ref': string;
   readonly name: string;
   readonly version: string;
-  readonly hashes: readonly { readonly alg: 'SHA-256'; readonly content: string }[];
+  readonly hashes?: readonly { readonly alg: 'SHA-256'; readonly content: string }[];
 }
 
 /** Without a time or a serial number, so that the same images give the same file. Returns `path`. */
@@ -43,8 +43,14 @@ export function billOfMaterials(artifacts: readonly Artifact[]): object {
   };
 }
 
-function component(ref: string, name: string, version: string, sha256: string): Component {
-  return { type: 'file', 'bom-ref': ref, name, version, hashes: [{ alg: 'SHA-256', content: sha256 }] };
+function component(ref: string, name: string, version: string, sha256: string | undefined): Component {
+  return {
+    type: 'file',
+    'bom-ref': ref,
+    name,
+    version,
+    ...(sha256 && { hashes: [{ alg: 'SHA-256' as const, content: sha256 }] }),
+  };
 }
 
 const fileRef = (artifact: Artifact, file: string): string => `image:${artifact.name}/${file}`;

@@ -6,7 +6,7 @@ import { CommandLog } from './command.ts';
 import { Execution } from './execution.ts';
 import { initramfs, steps } from './graph.ts';
 import { acquireLock } from './lock.ts';
-import { ensurePackages, HOST_PACKAGES, type Toolbox } from './packages.ts';
+import { ensurePackages, HOST_PACKAGES, TEST_PACKAGES, type Toolbox } from './packages.ts';
 import { createProgress, type Progress, seconds } from './progress.ts';
 import type { Artifact, Step } from './step.ts';
 import { hostDisk } from './steps/disk.ts';
@@ -22,6 +22,8 @@ export interface BuildOptions {
   readonly refresh?: boolean;
   /** Keep compilers' build trees for the next build: quicker to change a kernel, 1 GiB of disk. */
   readonly keepWork?: boolean;
+  /** Install what only the tests use, too. */
+  readonly tests?: boolean;
   readonly progress?: Progress;
 }
 
@@ -81,7 +83,7 @@ export async function buildSteps(
   const startedMs = performance.now();
   try {
     await store.clearScratch();
-    const toolbox = await checkPackages(wanted, store, progress);
+    const toolbox = await checkPackages(wanted, options.tests ? TEST_PACKAGES : [], store, progress);
     const execution = new Execution({ store, toolbox, progress, refresh: options.refresh ?? false });
     const made = await untilInterrupted(execution, () => execution.makeAll(wanted));
     await store.prune(KEPT_VERSIONS);
@@ -97,11 +99,16 @@ export async function buildSteps(
   }
 }
 
-async function checkPackages(wanted: readonly Step[], store: Store, progress: Progress): Promise<Toolbox> {
+async function checkPackages(
+  wanted: readonly Step[],
+  others: readonly string[],
+  store: Store,
+  progress: Progress,
+): Promise<Toolbox> {
   const log = new CommandLog(store.logPath('packages'));
   const startedMs = performance.now();
   try {
-    const names = [...HOST_PACKAGES, ...allNeeds(wanted).flatMap((step) => step.packages)];
+    const names = [...HOST_PACKAGES, ...others, ...allNeeds(wanted).flatMap((step) => step.packages)];
     return await ensurePackages(names, log, (missing) => progress.note(`installing ${missing.join(' ')}`));
   } catch (cause) {
     progress.note(`failed  packages, after ${seconds(performance.now() - startedMs)}; log: ${log.path}`);

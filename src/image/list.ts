@@ -11,7 +11,7 @@ export interface ListedImage {
   readonly version?: string;
   /** Of all files together. */
   readonly sizeBytes?: number;
-  /** Of the file, or of the list of files where there are several. */
+  /** Of the file, or of the list of files where there are several. Absent for the sparse disk of the host. */
   readonly sha256?: string;
   readonly path?: string;
 }
@@ -25,14 +25,15 @@ export async function listImages(cacheDir = defaultCacheDir()): Promise<ListedIm
     if (!artifact) return { name, summary, cached: false };
     const files = Object.entries(artifact.files);
     const [only] = files;
-    const single = files.length === 1 && only ? only : undefined;
+    const single = files.length === 1 ? only : undefined;
+    const sha256 = single ? single[1].sha256 : artifact.digest;
     return {
       name,
       summary,
       cached: true,
       version: artifact.version,
       sizeBytes: files.reduce((sum, [, file]) => sum + file.sizeBytes, 0),
-      sha256: single ? single[1].sha256 : artifact.digest,
+      ...(sha256 && { sha256 }),
       path: single ? artifact.path(single[0]) : artifact.dir,
     };
   });

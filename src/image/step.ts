@@ -52,6 +52,8 @@ export interface RunOptions {
 
 export interface Built {
   readonly version: string;
+  /** Sparse files of gigabytes that nothing else is built from: hashing their holes would take longer than making them. */
+  readonly unhashed?: readonly string[];
   /** What it was made from, for the bill of materials. */
   readonly materials?: readonly Material[];
 }
@@ -64,12 +66,15 @@ export interface Material {
 
 export interface ArtifactFile {
   readonly sizeBytes: number;
-  readonly sha256: Sha256;
+  /** Absent where the step said so. */
+  readonly sha256?: Sha256;
 }
 
 /** A finished step: files under `dir`, never changed again. */
-export interface Artifact extends Required<Built> {
+export interface Artifact {
   readonly name: string;
+  readonly version: string;
+  readonly materials: readonly Material[];
   readonly key: Sha256;
   readonly dir: string;
   readonly files: Readonly<Record<string, ArtifactFile>>;

@@ -6,14 +6,16 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { digestFile, digestRecord, type Sha256 } from './digest.ts';
-import type { Artifact, ArtifactFile, Built } from './step.ts';
+import type { Artifact, ArtifactFile, Built, Material } from './step.ts';
 
 const RECORD = 'artifact.json';
 /** Enough of a SHA-256 for folder names. */
 const KEY_DIGITS = 20;
 
-interface StoredArtifact extends Required<Built> {
+interface StoredArtifact {
   readonly name: string;
+  readonly version: string;
+  readonly materials: readonly Material[];
   readonly key: Sha256;
   readonly files: Readonly<Record<string, ArtifactFile>>;
 }
@@ -66,7 +68,7 @@ export class Store {
 
   /** Moves a finished folder into the cache. */
   async add(name: string, key: Sha256, outDir: string, built: Built, elapsedMs: number): Promise<Artifact> {
-    const files = await describeFiles(outDir);
+    const files = await describeFiles(outDir, built.unhashed ?? []);
     const stored: StoredArtifact = { name, key, version: built.version, materials: built.materials ?? [], files };
     await writeFile(join(outDir, RECORD), `${JSON.stringify(stored, null, 2)}\n`);
     const dir = this.#dir(name, key);
@@ -115,20 +117,24 @@ export class Store {
   }
 }
 
-async function describeFiles(dir: string): Promise<Record<string, ArtifactFile>> {
+async function describeFiles(dir: string, unhashed: readonly string[]): Promise<Record<string, ArtifactFile>> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const paths = entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
   const files: Record<string, ArtifactFile> = {};
   for (const path of paths.sort()) {
-    files[path.slice(dir.length + 1)] = { sizeBytes: (await stat(path)).size, sha256: await digestFile(path) };
+    const name = path.slice(dir.length + 1);
+    const { size: sizeBytes } = await stat(path);
+    files[name] = unhashed.includes(name) ? { sizeBytes } : { sizeBytes, sha256: await digestFile(path) };
   }
   return files;
 }
 
 function opened(dir: string, stored: StoredArtifact, cached: boolean, elapsedMs: number): Artifact {
-  const digests = Object.fromEntries(Object.entries(stored.files).map(([file, { sha256 }]) => [file, sha256]));
+  const digests = Object.fromEntries(
+    Object.entries(stored.files).map(([file, { sha256 }]) => [file, sha256 ?? stored.key]),
+  );
   const path = (file: string): string => {
     if (stored.files[file] === undefined) throw new Error(`artifact ${stored.name} has no file ${file}`);
     return join(dir, file);

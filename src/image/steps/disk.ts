@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { digestFile } from '../digest.ts';
 import type { Step } from '../step.ts';
-import { makeFileSystem } from './file-system.ts';
+import { fileSystemRecipe, makeFileSystem } from './file-system.ts';
 
+const IMAGE = 'host-disk.raw';
 const SIZE_MIB = 8192;
 const FILE_SYSTEM_UUID = '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000001';
 
@@ -13,17 +14,17 @@ export const hostDisk: Step = {
   lane: 'cpu',
   needs: [],
   packages: ['e2fsprogs', 'fakeroot'],
-  inputs: async () => ({ recipe: await digestFile(import.meta.filename), sizeMib: String(SIZE_MIB) }),
+  inputs: async () => ({ recipe: await digestFile(import.meta.filename), format: await fileSystemRecipe() }),
   async build(job) {
     const root = join(job.scratchDir, 'root');
     await job.run(['mkdir', '-p', join(root, 'volumes')]);
     await makeFileSystem(job, {
-      image: join(job.outDir, 'host-disk.raw'),
+      image: join(job.outDir, IMAGE),
       root,
       label: 'ennead',
       uuid: FILE_SYSTEM_UUID,
       sizeMib: SIZE_MIB,
     });
-    return { version: `${SIZE_MIB} MiB` };
+    return { version: `${SIZE_MIB} MiB`, unhashed: [IMAGE] };
   },
 };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { debianCodename, privateSources } from '../apt.ts';
 import { digestFile, digestTree } from '../digest.ts';
 import type { Step } from '../step.ts';
-import { makeFileSystem } from './file-system.ts';
+import { fileSystemRecipe, makeFileSystem } from './file-system.ts';
 
 const FOLDER = join(import.meta.dirname, '..', 'guest');
 const SIZE_MIB = 1024;
@@ -41,7 +41,11 @@ export const exampleGuest: Step = {
   needs: [],
   newest: true,
   packages: ['e2fsprogs', 'fakeroot', 'mmdebstrap'],
-  inputs: async () => ({ recipe: await digestFile(import.meta.filename), files: await digestTree(FOLDER) }),
+  inputs: async () => ({
+    recipe: await digestFile(import.meta.filename),
+    format: await fileSystemRecipe(),
+    files: await digestTree(FOLDER),
+  }),
   async build(job) {
     const codename = await debianCodename();
     const sources = join(job.scratchDir, 'debian.sources');
