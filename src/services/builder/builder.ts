@@ -1,6 +1,6 @@
 /** Builder's life: it makes an end of domain 0, builds the drivers' VMs and Toolstack, and then serves Toolstack. */
 import type { BootParameters } from '../../contracts/boot-parameters.ts';
-import { BOOTSTRAPPER_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import { BOOTSTRAPPER_DOMID, BUILDER_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
 import type { Controller } from '../../contracts/pci-handover.ts';
 import type { MessageLink } from '../../kit/link.ts';
 import { rpcPeer } from '../../kit/rpc.ts';
@@ -51,13 +51,14 @@ export class Builder {
   }
 
   private async begin(): Promise<void> {
-    const { store, clock, domains, log } = this.ports;
+    const { store, clock } = this.ports;
     const entries = firstVms(new Date(clock.wallClockMs()).toISOString());
     for (const entry of entries) this.ledger.put(entry);
     await store.transaction(async (transaction) => {
       await writeFoundations(transaction);
       for (const { record } of entries) await publishTrust(transaction, record);
       await writePciBackHome(transaction);
+      await writeServiceHome(transaction, BUILDER_DOMID, 'builder');
     });
     this.destroyDomain0();
   }

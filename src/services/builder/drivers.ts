@@ -75,15 +75,26 @@ export class Drivers {
         () => null,
         (error: unknown) => error,
       );
-      await this.vms.load(created);
-      this.ports.domains.unpause(planned.domid);
-      const failure = await outcome;
-      if (failure !== null) {
-        await this.vms.takeApart(planned.domid);
-        throw failure;
+      try {
+        await this.vms.load(created);
+        this.ports.domains.unpause(planned.domid);
+        const failure = await outcome;
+        if (failure !== null) throw failure;
+      } catch (error) {
+        await this.abandon(planned, outcome);
+        throw error;
       }
       await this.waitUntilReady(planned.domid);
     });
+  }
+
+  /** A VM without its device, or a device without its VM: neither is any use. */
+  private async abandon({ domid, driver }: PlannedDriver, handed: Promise<unknown>): Promise<void> {
+    await this.vms.takeApart(domid);
+    await handed;
+    await this.pciback
+      .takeBack(driver.bdf, domid, driver.isolated)
+      .catch((error: unknown) => this.ports.log(`${driver.bdf} was not taken back: ${String(error)}`));
   }
 
   /** For a VM that an earlier process started. */

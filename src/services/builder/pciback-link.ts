@@ -27,6 +27,10 @@ export class PciBackLink {
     await this.call('device.hand', { bdf, domid, isolated }, HAND_TIMEOUT_MS);
   }
 
+  async takeBack(bdf: string, domid: DomId, isolated: boolean): Promise<void> {
+    await this.call('device.return', { bdf, domid, isolated }, HAND_TIMEOUT_MS);
+  }
+
   /** Held, and stripped of what it could do if it were not. */
   retire(): void {
     this.ports.domains.pause(PCIBACK_DOMID);
