@@ -24,6 +24,8 @@ export const hostDisk: Step = {
       label: 'ennead',
       uuid: FILE_SYSTEM_UUID,
       sizeMib: SIZE_MIB,
+      // A volume is one file.
+      inodes: 8192,
     });
     return { version: `${SIZE_MIB} MiB`, unhashed: [IMAGE] };
   },

@@ -69,7 +69,15 @@ export const exampleGuest: Step = {
     // fakeroot remembers owners and device nodes that only root could make.
     await job.run(['fakeroot', '-s', ownersFile, '--', 'tar', '--extract', '--file', archive, '--directory', root]);
     const image = join(job.outDir, 'guest.raw');
-    await makeFileSystem(job, { image, root, label: 'guest', uuid: FILE_SYSTEM_UUID, sizeMib: SIZE_MIB, ownersFile });
+    await makeFileSystem(job, {
+      image,
+      root,
+      label: 'guest',
+      uuid: FILE_SYSTEM_UUID,
+      sizeMib: SIZE_MIB,
+      inodes: 65_536,
+      ownersFile,
+    });
     return { version: `Debian ${codename}` };
   },
 };
