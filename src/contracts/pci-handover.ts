@@ -1,7 +1,7 @@
 /**
- * PCIBack ↔ Builder, over PCIBack's link to Builder. PCIBack calls `controllers.report`; Builder then calls `device.hand` on the same
- * link for each controller, as soon as the driver VM's domain and its `device/pci/0` nodes exist, and `device.return` before a
- * driver VM is rebuilt. Both may be called again for what is done already.
+ * Builder → PCIBack, over the link that PCIBack offers to Builder. Builder asks for the controllers as soon as it has the link, then
+ * calls `device.hand` for each, once the driver VM's domain and its `device/pci/0` nodes exist, and `device.return` when that VM
+ * is given up. Everything may be asked again: a Builder process that was started again begins with the same question.
  *
  * The front end's nodes (`<driver home>/device/pci/0`) are Builder's, the back end's (`/local/domain/1/backend/pci/<driver>/0`)
  * PCIBack's: neither needs a right in the other's home.
@@ -22,10 +22,11 @@ export const controller = z.strictObject({
 });
 export type Controller = z.infer<typeof controller>;
 
-export const pcibackCalls = {
-  'controllers.report': z.strictObject({ controllers: z.array(controller).check(z.maxLength(32)) }),
-} as const;
-export const pcibackAnswers = {
+export const controllerList = z.strictObject({ controllers: z.array(controller).check(z.maxLength(32)) });
+
+export const pcibackMethods = {
+  /** A `controllerList`: every storage and network controller that PCIBack keeps. */
+  'controllers.list': z.strictObject({}),
   /** `isolated`: the domain was created for the IOMMU, which shall confine the device's DMA to it. */
   'device.hand': z.strictObject({ bdf, domid, isolated: z.boolean() }),
   'device.return': z.strictObject({ bdf, domid, isolated: z.boolean() }),

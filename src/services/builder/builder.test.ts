@@ -105,23 +105,37 @@ describe('driver VMs', () => {
     expect(drivers.map(({ failure }) => failure === null)).toEqual([true, false]);
   });
 
-  it('a second report of the same controllers builds nothing', async () => {
+  it('a PCIBack process that starts again makes nobody build twice', async () => {
     await world.startBuilder();
     await world.report(disk, card);
     const before = world.domids();
-    await world.pciback.call('controllers.report', { controllers: [disk, card] });
-    await world.xen.settle();
+    world.pciback.close();
+    await world.report(disk, card);
     expect(world.domids()).toEqual(before);
     expect(world.hands).toHaveLength(2);
   });
 
-  it('an unreasonable report is refused', async () => {
+  it('a Builder process that starts again in the middle builds what is missing', async () => {
+    world.onBuild = ({ domid }) => {
+      if (domid === TOOLSTACK) throw new PortError('ENOMEM', 'domainBuildPv', 'toolstack');
+    };
     await world.startBuilder();
-    await world.report();
-    const wrong = { ...card, bdf: '../../etc' };
-    await expect(world.pciback.call('controllers.report', { controllers: [wrong] })).rejects.toMatchObject({
-      code: 'invalid-params',
-    });
+    await world.report(card);
+    expect(world.domids()).toContain(NETBACK);
+    expect(world.domids()).not.toContain(TOOLSTACK);
+    world.onBuild = () => {};
+    await world.startBuilder();
+    expect(world.domids()).toContain(TOOLSTACK);
+    expect(world.xen.domains.info(PCIBACK)).toMatchObject({ paused: false });
+    await world.say(NETBACK, 'ready');
+    expect(world.xen.domains.info(PCIBACK)).toMatchObject({ paused: true });
+  });
+
+  it('unreasonable controllers are refused', async () => {
+    await world.startBuilder();
+    await world.report({ ...card, bdf: '../../etc' });
+    expect(world.hands).toEqual([]);
+    expect(world.lines.join()).toContain('controllers of pciback');
   });
 });
 

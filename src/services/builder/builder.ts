@@ -26,7 +26,7 @@ export class Builder {
   readonly guests: Guests;
   private readonly images: KnownImages;
   private goingDown = false;
-  private reportsAtWork = 0;
+  private setUpsAtWork = 0;
 
   constructor(
     private readonly ports: BuilderPorts,
@@ -34,9 +34,7 @@ export class Builder {
   ) {
     this.ledger = new Ledger(ports.box);
     this.vms = new Vms(ports, this.ledger);
-    this.pciback = new PciBackLink(ports, (controllers) => {
-      this.onReport(controllers).catch((error: unknown) => ports.log(`controllers: ${String(error)}`));
-    });
+    this.pciback = new PciBackLink(ports, (controllers) => this.onControllers(controllers));
     this.drivers = new Drivers(ports, this.ledger, this.vms, this.pciback);
     this.images = new KnownImages(ports.files);
     this.guests = new Guests(ports, this.ledger, this.vms, this.images);
@@ -47,7 +45,8 @@ export class Builder {
     if (!this.ledger.inherited) await this.begin();
     await this.pciback.accept();
     await this.ports.acceptLinks(TOOLSTACK_DOMID, (link) => this.serveToolstack(link));
-    if (this.ledger.inherited) void this.drivers.resume();
+    // A PCIBack that is held has no news; one that works is asked, and then the rest follows.
+    if (this.pciback.retired) void this.drivers.resume();
   }
 
   private async begin(): Promise<void> {
@@ -75,20 +74,26 @@ export class Builder {
     }
   }
 
-  private async onReport(controllers: readonly Controller[]): Promise<void> {
-    const { log } = this.ports;
-    this.reportsAtWork += 1;
-    log(`controllers: ${controllers.map(({ kind, bdf }) => `${kind} ${bdf}`).join(', ') || 'none'}`);
+  private async onControllers(controllers: readonly Controller[]): Promise<void> {
+    this.setUpsAtWork += 1;
+    this.ports.log(`controllers: ${controllers.map(({ kind, bdf }) => `${kind} ${bdf}`).join(', ') || 'none'}`);
+    try {
+      await this.setUp(controllers);
+    } finally {
+      this.setUpsAtWork -= 1;
+      if (this.setUpsAtWork === 0) this.retirePciBack();
+    }
+  }
+
+  private async setUp(controllers: readonly Controller[]): Promise<void> {
+    const starts = [this.drivers.resume()];
     const [first, ...others] = this.drivers.plan(controllers);
-    const starts: Promise<void>[] = [];
     if (first) await this.buildDriver(first, starts);
     // Toolstack's card is an end of the first NetBack's, whose home has to be there before it.
     const network = this.drivers.list().find(({ kind, failure }) => kind === 'network' && failure === null);
     if (!this.ledger.get(TOOLSTACK_DOMID)) starts.push(this.startToolstack(network?.domid ?? null));
     for (const driver of others) await this.buildDriver(driver, starts);
     await Promise.all(starts);
-    this.reportsAtWork -= 1;
-    if (this.reportsAtWork === 0) this.retirePciBack();
   }
 
   private async buildDriver(planned: PlannedDriver, starts: Promise<void>[]): Promise<void> {

@@ -27,6 +27,7 @@ export interface PlannedDriver {
 
 export class Drivers {
   private readonly statuses = new Map<DomId, DriverStatus>();
+  private readonly inherited: PlannedDriver[];
 
   constructor(
     private readonly ports: BuilderPorts,
@@ -34,8 +35,11 @@ export class Drivers {
     private readonly vms: Vms,
     private readonly pciback: PciBackLink,
   ) {
-    for (const { record, driver } of ledger.entries())
-      if (driver) this.statuses.set(record.domid, { domid: record.domid, ...driver, ready: false, failure: null });
+    this.inherited = ledger
+      .entries()
+      .flatMap(({ record, driver }) => (driver ? [{ domid: record.domid, driver }] : []));
+    for (const { domid, driver } of this.inherited)
+      this.statuses.set(domid, { domid, ...driver, ready: false, failure: null });
   }
 
   list(): DriverStatus[] {
@@ -97,10 +101,14 @@ export class Drivers {
       .catch((error: unknown) => this.ports.log(`${driver.bdf} was not taken back: ${String(error)}`));
   }
 
-  /** For a VM that an earlier process started. */
+  /** For the VMs that an earlier process started. What it was in the middle of is done again: PCIBack hands no device twice. */
   async resume(): Promise<void> {
-    const waiting = this.list().map(({ domid, kind, bdf, isolated }) =>
-      this.orFailed({ domid, driver: { kind, bdf, isolated } }, () => this.waitUntilReady(domid)),
+    const waiting = this.inherited.splice(0).map((inherited) =>
+      this.orFailed(inherited, async () => {
+        const { bdf, isolated } = inherited.driver;
+        if (!this.pciback.retired) await this.pciback.hand(bdf, inherited.domid, isolated);
+        await this.waitUntilReady(inherited.domid);
+      }),
     );
     await Promise.all(waiting);
   }

@@ -1,14 +1,16 @@
 /** PCIBack, as Builder sees it: a VM that works only while devices are handed over, and is held without rights otherwise. */
+import * as z from 'zod/mini';
 import { PCIBACK_DOMID } from '../../contracts/domids.ts';
 import { contextOf, domainTypes } from '../../contracts/flask-contexts.ts';
-import { type Controller, pcibackCalls } from '../../contracts/pci-handover.ts';
+import { type Controller, controllerList } from '../../contracts/pci-handover.ts';
 import type { MessageLink } from '../../kit/link.ts';
-import { RpcError, type RpcPeer, rpcMethod, rpcPeer } from '../../kit/rpc.ts';
+import { RpcError, type RpcPeer, rpcPeer } from '../../kit/rpc.ts';
 import type { DomId } from '../../xen/ports.ts';
 import type { BuilderPorts } from './ports.ts';
 
 /** Resets a device and lays its interrupt, under an emulated processor at worst. */
 const HAND_TIMEOUT_MS = 60_000;
+const LIST_TIMEOUT_MS = 60_000;
 const POWER_OFF_TIMEOUT_MS = 30_000;
 
 export class PciBackLink {
@@ -16,7 +18,7 @@ export class PciBackLink {
 
   constructor(
     private readonly ports: BuilderPorts,
-    private readonly onReport: (controllers: readonly Controller[]) => void,
+    private readonly onControllers: (controllers: readonly Controller[]) => Promise<void>,
   ) {}
 
   accept(): Promise<unknown> {
@@ -55,21 +57,24 @@ export class PciBackLink {
   }
 
   private attach(link: MessageLink): void {
-    const report = rpcMethod(pcibackCalls['controllers.report'], ({ controllers }) => this.onReport(controllers));
-    const peer = rpcPeer(
-      link,
-      { 'controllers.report': report },
-      { onInternalError: (method, error) => this.ports.log(`${method}: ${String(error)}`) },
-    );
+    const peer = rpcPeer(link, {});
     this.peer = peer;
     peer.onClosed((why) => {
       if (this.peer === peer) this.peer = null;
       this.ports.log(`link of pciback closed: ${why}`);
     });
+    // One that is held has told everything already, and cannot answer.
+    if (!this.retired)
+      this.askForControllers().catch((error: unknown) => this.ports.log(`controllers of pciback: ${String(error)}`));
   }
 
-  private async call(method: string, params: object, timeoutMs: number): Promise<void> {
-    if (!this.peer) throw new RpcError('closed', `${method}: PCIBack has no link`);
-    await this.peer.call(method, params, timeoutMs);
+  private async askForControllers(): Promise<void> {
+    const answer = await this.call('controllers.list', {}, LIST_TIMEOUT_MS);
+    await this.onControllers(z.parse(controllerList, answer).controllers);
+  }
+
+  private call(method: string, params: object, timeoutMs: number): Promise<unknown> {
+    if (!this.peer) return Promise.reject(new RpcError('closed', `${method}: PCIBack has no link`));
+    return this.peer.call(method, params, timeoutMs);
   }
 }

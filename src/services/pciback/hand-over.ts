@@ -27,6 +27,8 @@ export interface HandOver {
 const XENBUS_INITIALISING = '1';
 
 export async function handDevice(ports: HandOverPorts, given: HandOver): Promise<void> {
+  // The back end is written last: where it is, the rest is done.
+  if ((await ports.store.read(`${pciBackendPath(given.domid)}/dev-0`)) === given.bdf) return;
   allowResources(ports, given);
   // Before pcifront can reach the device: its first DMA must already be confined.
   if (given.isolated) ports.devices.assign(given.domid, sbdfOf(given.bdf));
@@ -64,7 +66,6 @@ function writeBackend(store: XenStore, { bdf, domid }: HandOver): Promise<void> 
     state: XENBUS_INITIALISING,
   };
   return store.transaction(async (transaction) => {
-    if ((await transaction.read(`${path}/dev-0`)) === bdf) return;
     await transaction.mkdir(path);
     await transaction.setPermissions(path, [
       { domid: PCIBACK_DOMID, access: 'none' },

@@ -1,5 +1,5 @@
 /** PCIBack's life: it keeps every storage and network controller, tells Builder of them, and hands each to the VM that Builder names. */
-import { type Controller, pcibackAnswers } from '../../contracts/pci-handover.ts';
+import { type Controller, pcibackMethods } from '../../contracts/pci-handover.ts';
 import type { MessageLink } from '../../kit/link.ts';
 import { RpcError, type RpcMethods, rpcMethod, rpcPeer } from '../../kit/rpc.ts';
 import type { Files, Log, Power } from '../../xen/ports.ts';
@@ -38,7 +38,7 @@ function kept({ files, log }: PciBackPorts, { bdf }: Controller): boolean {
   }
 }
 
-/** A Builder that was started again gets a new link and the report once more. */
+/** Builder asks, PCIBack answers. A link that is broken is offered anew. */
 async function serve(ports: PciBackPorts, controllers: readonly Controller[]): Promise<void> {
   const peer = rpcPeer(await ports.offerLink(), methods(ports, controllers), {
     onInternalError: (method, error) => ports.log(`${method}: ${String(error)}`),
@@ -47,7 +47,6 @@ async function serve(ports: PciBackPorts, controllers: readonly Controller[]): P
     ports.log(`link to builder closed: ${why}`);
     serve(ports, controllers).catch((error: unknown) => ports.log(`no link to builder: ${String(error)}`));
   });
-  await peer.call('controllers.report', { controllers });
 }
 
 function methods(ports: PciBackPorts, controllers: readonly Controller[]): RpcMethods {
@@ -56,15 +55,16 @@ function methods(ports: PciBackPorts, controllers: readonly Controller[]): RpcMe
       throw new RpcError('unknown-device', `${bdf} is no controller of mine`);
   };
   return {
-    'device.hand': rpcMethod(pcibackAnswers['device.hand'], (given) => {
+    'controllers.list': rpcMethod(pcibackMethods['controllers.list'], () => ({ controllers })),
+    'device.hand': rpcMethod(pcibackMethods['device.hand'], (given) => {
       reported(given);
       return refused(handDevice(ports, given));
     }),
-    'device.return': rpcMethod(pcibackAnswers['device.return'], (given) => {
+    'device.return': rpcMethod(pcibackMethods['device.return'], (given) => {
       reported(given);
       return refused(returnDevice(ports, given));
     }),
-    'power.off': rpcMethod(pcibackAnswers['power.off'], () => {
+    'power.off': rpcMethod(pcibackMethods['power.off'], () => {
       ports.files.sync();
       ports.power.off();
     }),

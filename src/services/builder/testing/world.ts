@@ -1,8 +1,8 @@
 /** A host for Builder's tests: the in-memory Xen as Bootstrapper leaves it, a PCIBack and a Toolstack that do what a test says. */
 import { BUILDER_LINK, type GuestSpec, stateNode } from '../../../contracts/builder.ts';
 import { contextOf } from '../../../contracts/flask-contexts.ts';
-import { type Controller, pcibackAnswers } from '../../../contracts/pci-handover.ts';
-import { acceptLinks } from '../../../kit/link-accept.ts';
+import { type Controller, pcibackMethods } from '../../../contracts/pci-handover.ts';
+import { type AcceptedLinks, acceptLinks } from '../../../kit/link-accept.ts';
 import { offerLink } from '../../../kit/link-offer.ts';
 import { type RpcPeer, rpcMethod, rpcPeer } from '../../../kit/rpc.ts';
 import { MemoryXen } from '../../../xen/memory/memory-xen.ts';
@@ -73,6 +73,7 @@ export class World {
   };
   freeKib = 1024 * 1024;
   iommu = true;
+  private endBuilder: () => Promise<void> = async () => {};
   private readonly box = new MemoryBox();
   pciback!: RpcPeer;
 
@@ -86,7 +87,13 @@ export class World {
   /** A Builder process; a second one in the same world has the first one's recovery box. */
   async startBuilder(parameters: Record<string, string> = {}): Promise<void> {
     const { grants, eventChannels, clock } = this.xen.domain(BUILDER);
+    await this.endBuilder();
     const xenstore = this.xen.xenstore.connect(BUILDER);
+    const accepted: AcceptedLinks[] = [];
+    this.endBuilder = async () => {
+      for (const links of accepted) await links.close();
+      xenstore.close();
+    };
     const builder = new Builder(
       {
         domains: this.control(),
@@ -96,8 +103,9 @@ export class World {
         clock,
         box: this.box,
         log: (line) => void this.lines.push(line),
-        acceptLinks: (client, onLink) =>
-          acceptLinks({ grants, eventChannels, xenstore }, { name: BUILDER_LINK, client }, onLink),
+        acceptLinks: async (client, onLink) => {
+          accepted.push(await acceptLinks({ grants, eventChannels, xenstore }, { name: BUILDER_LINK, client }, onLink));
+        },
       },
       parameters,
     );
@@ -105,6 +113,7 @@ export class World {
     await this.xen.settle();
   }
 
+  /** PCIBack comes up, with these controllers. */
   async report(...controllers: Controller[]): Promise<void> {
     const link = await offerLink(this.xen.domain(PCIBACK), { name: BUILDER_LINK, server: BUILDER });
     const asked = (list: Hand[]) => (hand: Hand) => {
@@ -112,14 +121,14 @@ export class World {
       if (list === this.hands) this.onHand(hand);
     };
     this.pciback = rpcPeer(link, {
-      'device.hand': rpcMethod(pcibackAnswers['device.hand'], asked(this.hands)),
-      'device.return': rpcMethod(pcibackAnswers['device.return'], asked(this.returns)),
-      'power.off': rpcMethod(pcibackAnswers['power.off'], () => {
+      'controllers.list': rpcMethod(pcibackMethods['controllers.list'], () => ({ controllers })),
+      'device.hand': rpcMethod(pcibackMethods['device.hand'], asked(this.hands)),
+      'device.return': rpcMethod(pcibackMethods['device.return'], asked(this.returns)),
+      'power.off': rpcMethod(pcibackMethods['power.off'], () => {
         const paused = this.xen.domains.info(PCIBACK)?.paused ?? true;
         this.powerOff = { label: this.xen.domains.contextOf(PCIBACK), paused };
       }),
     });
-    await this.pciback.call('controllers.report', { controllers });
     await this.xen.settle();
   }
 
