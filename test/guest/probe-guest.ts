@@ -7,7 +7,7 @@ import type { CpioEntry } from '../../src/image/cpio.ts';
 export const BUSYBOX = { package: 'busybox-static', path: '/bin/busybox' } as const;
 
 const ROOT = join(import.meta.dirname, 'root');
-const SCRIPTS = ['init', 'bin/disk-fill', 'bin/disk-hash', 'bin/fetch-hash', 'sbin/poweroff', 'sbin/reboot'];
+const SCRIPTS = ['init', 'bin/disk-fill', 'bin/disk-hash', 'bin/fetch-hash'];
 const FOLDERS = ['dev', 'proc', 'sys', 'tmp', 'run'];
 
 /** `busybox`: the bytes of BUSYBOX.path, out of its package. */
@@ -21,6 +21,7 @@ export async function probeGuestEntries(busybox: Uint8Array): Promise<CpioEntry[
     { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
     { kind: 'file', path: 'bin/busybox', mode: 0o755, bytes: busybox },
     { kind: 'link', path: 'bin/sh', target: 'busybox' },
+    { kind: 'link', path: 'sbin', target: 'bin' },
     ...(await Promise.all(scripts)),
   ];
 }
