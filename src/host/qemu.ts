@@ -13,8 +13,8 @@ export interface MachineImages {
 export interface MachineOptions {
   readonly memoryMib: number;
   readonly cpus: number;
-  /** Loopback port that leads to Toolstack's SSH server. */
-  readonly sshPort: number;
+  /** Loopback port that leads to Toolstack's SSH server. null: QEMU listens on nothing, and the network leads nowhere. */
+  readonly sshPort: number | null;
   readonly iommu: boolean;
   /** Added to Xen's command line. */
   readonly xenArguments?: readonly string[];
@@ -61,6 +61,9 @@ function processor(kvm: boolean): string[] {
   return ['-accel', 'tcg,thread=multi', '-cpu', 'max,smap=off,smep=off,pku=off,la57=off,xsave=off'];
 }
 
+const networkAccess = (sshPort: number | null): string =>
+  sshPort === null ? 'restrict=on' : `hostfwd=tcp:127.0.0.1:${sshPort}-${TOOLSTACK_ADDRESS}:22`;
+
 export function qemuArguments(directory: HostDirectory, images: MachineImages, options: MachineOptions): string[] {
   const kvm = hardwareVirtualisation();
   const xen = [
@@ -86,7 +89,7 @@ export function qemuArguments(directory: HostDirectory, images: MachineImages, o
     ...(options.iommu ? ['-device', 'intel-iommu,intremap=on,eim=off'] : []),
     ...['-drive', `file=${directory.disk},if=none,id=disk,format=raw,cache=writeback,discard=unmap`],
     ...['-device', 'ich9-ahci,id=storage,addr=03.0', '-device', 'ide-hd,drive=disk,bus=storage.0'],
-    ...['-netdev', `user,id=net,hostfwd=tcp:127.0.0.1:${options.sshPort}-${TOOLSTACK_ADDRESS}:22`],
+    ...['-netdev', `user,id=net,${networkAccess(options.sshPort)}`],
     ...['-device', 'e1000e,netdev=net,addr=04.0,romfile='],
   ];
 }
