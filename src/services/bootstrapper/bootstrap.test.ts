@@ -96,7 +96,7 @@ test('XenStore-Logic is told the ports that PCIBack and Builder really have', ()
   const builder = xen.built.get(4)?.store;
   expect(pciback?.domid).toBe(3);
   expect(builder?.domid).toBe(3);
-  expect(xen.built.get(3)?.cmdline).toContain(`ennead.clients=1:${pciback?.port},4:${builder?.port}`);
+  expect(xen.built.get(3)?.cmdline).toContain(`ennead.introduce=1:${pciback?.port},4:${builder?.port}`);
 });
 
 test('XenStore-State learns the frame of its page, and neither half of XenStore waits for a XenStore', () => {

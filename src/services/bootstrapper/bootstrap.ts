@@ -96,7 +96,7 @@ function buildOf(service: Booted, storePorts: StorePorts, own: BootParameters, f
       return {
         ...common,
         ...serviceImage(service, {
-          parameters: { clients: `${PCIBACK_DOMID}:${storePorts.pciback},${BUILDER_DOMID}:${storePorts.builder}` },
+          parameters: { introduce: `${PCIBACK_DOMID}:${storePorts.pciback},${BUILDER_DOMID}:${storePorts.builder}` },
         }),
         store: { domid, port: 0 },
       };
