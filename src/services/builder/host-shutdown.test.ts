@@ -2,7 +2,7 @@ import { beforeEach, expect, it } from 'vitest';
 import type { GuestBuilt } from '../../contracts/builder.ts';
 import { contextOf } from '../../contracts/flask-contexts.ts';
 import type { RpcPeer } from '../../kit/rpc.ts';
-import { BLKBACK, guestSpec, NETBACK, World } from './testing/world.ts';
+import { BLKBACK, guestSpec, NETBACK, PCIBACK, World } from './testing/world.ts';
 
 let world: World;
 let toolstack: RpcPeer;
@@ -21,6 +21,7 @@ it('the answer comes first; then guests end, drivers are asked, and the machine 
   await world.xen.clock.advance(1);
   expect(world.domids()).not.toContain(domid);
   expect([asked(BLKBACK), asked(NETBACK)]).toEqual([true, true]);
+  expect(world.xen.domains.info(PCIBACK)).toMatchObject({ paused: false });
 
   world.xen.domains.shutdown(NETBACK, 'poweroff');
   await world.xen.settle();

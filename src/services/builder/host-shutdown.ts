@@ -21,13 +21,14 @@ export async function shutDownHost(ports: BuilderPorts, { guests, drivers, vms, 
   const { domains, log, store } = ports;
   await step(ports, 'guests', () => guests.destroyAll());
   const running = drivers.list().flatMap(({ domid }) => (domains.info(domid)?.shutdown === null ? [domid] : []));
+  // Linux in a driver VM talks to PCIBack once more when it lets go of its device, and waits seconds for one that is held.
+  await step(ports, 'pciback', async () => pciback.wake());
   await step(ports, 'driver VMs', async () => {
     for (const domid of running) await askToShutDown(store, domid);
     await allShutDown(ports, running);
   });
   for (const domid of running) await step(ports, `domain ${domid}`, () => vms.takeApart(domid));
   log('powers the machine off');
-  pciback.wake();
   await pciback.powerOff();
 }
 
