@@ -1,0 +1,65 @@
+/** Toolstack's methods, typed, over one session. */
+import type * as z from 'zod/mini';
+import {
+  consoleData,
+  consoleEnded,
+  type ToolstackAnswers,
+  type ToolstackMethod,
+  type toolstackMethods,
+} from '../contracts/toolstack.ts';
+import { RpcError, type RpcMethods, rpcMethod, rpcPeer } from '../kit/rpc.ts';
+import { CliError } from './exit-codes.ts';
+import { messagesOf, type OpenSession } from './session.ts';
+
+type Params<M extends ToolstackMethod> = z.input<(typeof toolstackMethods)[M]>;
+
+export interface ConsoleEvents {
+  output(data: string): void;
+  ended(reason: string): void;
+}
+
+export interface ToolstackClient {
+  call<M extends ToolstackMethod>(method: M, params: Params<M>, timeoutMs?: number): Promise<ToolstackAnswers[M]>;
+  notify<M extends ToolstackMethod>(method: M, params: Params<M>): void;
+  onClosed(handler: (why: string) => void): void;
+  close(): void;
+}
+
+/** Building a guest and shutting one down take their time; Toolstack's own limits are shorter. */
+export const LONG_CALL_MS = 300_000;
+
+/** Runs `body` with a session and ends the session. */
+export async function withToolstack<T>(
+  open: OpenSession,
+  body: (toolstack: ToolstackClient) => Promise<T>,
+  console?: ConsoleEvents,
+): Promise<T> {
+  const peer = rpcPeer(messagesOf(await open()), consoleMethods(console));
+  try {
+    return await body({
+      call: async (method, params, timeoutMs) => (await peer.call(method, params, timeoutMs)) as never,
+      notify: (method, params) => peer.notify(method, params),
+      onClosed: (handler) => peer.onClosed(handler),
+      close: () => peer.close(),
+    });
+  } catch (error) {
+    throw unreachable(error);
+  } finally {
+    peer.close();
+  }
+}
+
+/** An ssh that ended is the transport's failure, whatever was asked through it. */
+function unreachable(error: unknown): unknown {
+  if (error instanceof RpcError && (error.code === 'closed' || error.code === 'timeout'))
+    return new CliError('host-unreachable', `Toolstack does not answer: ${error.message}; see: ennead host status`);
+  return error;
+}
+
+function consoleMethods(events: ConsoleEvents | undefined): RpcMethods {
+  if (!events) return {};
+  return {
+    'console.output': rpcMethod(consoleData, ({ data }) => events.output(data)),
+    'console.ended': rpcMethod(consoleEnded, ({ reason }) => events.ended(reason)),
+  };
+}
