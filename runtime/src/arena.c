@@ -4,6 +4,7 @@
  *
  * A block starts with its header; the payload runs up to and including the `previous` word of the next block,
  * which is meaningful only while this block is free. A free block never borders the top: it becomes part of it.
+ * Under AddressSanitizer free memory is hidden, so that a use after free is found here too (until a snapshot is taken).
  */
 #include "arena.h"
 
@@ -11,6 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#ifdef ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#define HIDE(from, to) ASAN_POISON_MEMORY_REGION(from, (size_t)((char *)(to) - (char *)(from)))
+#define SHOW(from, to) ASAN_UNPOISON_MEMORY_REGION(from, (size_t)((char *)(to) - (char *)(from)))
+#else
+#define HIDE(from, to) ((void)0)
+#define SHOW(from, to) ((void)0)
+#endif
 
 #define ALIGNMENT 16ul
 #define HEADER 16ul          /* offset of the payload */
@@ -114,6 +124,7 @@ static bool top_extend(size_t stride) {
     refusals++;
     return false;
   }
+  SHOW(arena->top, (char *)arena->top + stride + HEADER);
   arena->top = at(arena->top, stride);
   if ((char *)arena->top + HEADER > high)
     high = (char *)arena->top + HEADER;
@@ -130,6 +141,7 @@ static void release(struct block *b, size_t stride, bool previous_free) {
     b = previous;
   }
   if (next == arena->top) {
+    HIDE((char *)b + HEADER, next);
     arena->top = b;
     return;
   }
@@ -142,6 +154,7 @@ static void release(struct block *b, size_t stride, bool previous_free) {
   next->previous = b;
   next->stride_flags |= PREVIOUS_FREE;
   bin_insert(b);
+  HIDE(b + 1, next);
 }
 
 /* Gives back what a block has beyond `stride`. */
@@ -166,6 +179,7 @@ void *arena_alloc(size_t size) {
   struct block *b = bin_find(stride);
   if (b) {
     bin_remove(b);
+    SHOW(b, at(b, stride_of(b)));
     b->stride_flags &= ~FREE;
     at(b, stride_of(b))->stride_flags &= ~PREVIOUS_FREE;
   } else {
@@ -200,6 +214,7 @@ static bool grow_in_place(struct block *b, size_t stride) {
   } else if ((next->stride_flags & FREE) && old + stride_of(next) >= stride) {
     gain = stride_of(next);
     bin_remove(next);
+    SHOW(next, at(next, gain));
     at(next, gain)->stride_flags &= ~PREVIOUS_FREE;
   } else {
     return false;
@@ -247,6 +262,7 @@ static size_t extent(void) { return (size_t)((char *)arena->top + HEADER - (char
 
 bool arena_snapshot(void) {
   size_t length = extent();
+  SHOW(arena, high);
   void *copy = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (copy == MAP_FAILED)
     return false;
@@ -268,6 +284,7 @@ static void forget(char *from, char *to) {
 void arena_rollback(void) {
   must(snapshot != NULL);
   char *restored_end = (char *)arena + snapshot_length;
+  SHOW(arena, high);
   memcpy(arena, snapshot, snapshot_length);
   if (high > restored_end)
     forget(restored_end, high);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHOICE_BYTES_MAX 32
+
 static bool refuse(JSContext *ctx, const struct parameter *p, const char *expected) {
   throw_error(ctx, EINVAL, "%s is not %s", p->name, expected);
   return false;
@@ -75,15 +77,13 @@ static bool read_bytes(JSContext *ctx, const struct parameter *p, JSValueConst v
   return true;
 }
 
-static bool read_choice(JSContext *ctx, const struct parameter *p, JSValueConst v, int64_t *out) {
-  const char *text = JS_IsString(v) ? JS_ToCString(ctx, v) : NULL;
-  int64_t index = 0;
-  while (text && p->choices[index] && strcmp(p->choices[index], text) != 0)
-    index++;
-  bool found = text && p->choices[index];
-  JS_FreeCString(ctx, text);
-  *out = index;
-  return found || refuse(ctx, p, "one of its values");
+static bool read_choice(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
+  if (!read_text(ctx, p, v, 0, CHOICE_BYTES_MAX, out))
+    return false;
+  for (out->integer = 0; p->choices[out->integer]; out->integer++)
+    if (strcmp(p->choices[out->integer], out->text) == 0)
+      return true;
+  return refuse(ctx, p, "one of its values");
 }
 
 static bool read_list(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
@@ -187,7 +187,7 @@ static bool read_one(JSContext *ctx, const struct parameter *p, JSValueConst v, 
     case BOOLEAN: return read_boolean(ctx, p, v, &out->integer);
     case TEXT:
     case LINE: return read_text(ctx, p, v, p->min, p->max, out);
-    case CHOICE: return read_choice(ctx, p, v, &out->integer);
+    case CHOICE: return read_choice(ctx, p, v, out);
     case FUNCTION: return JS_IsFunction(ctx, v) || refuse(ctx, p, "a function");
     case FUNCTION_OR_NULL: return JS_IsNull(v) || JS_IsFunction(ctx, v) || refuse(ctx, p, "a function or null");
     case INTEGERS:

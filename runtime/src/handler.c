@@ -22,6 +22,7 @@ static double limit_ms = HANDLER_LIMIT_DEFAULT_MS;
 static double deadline_ms; /* of the running handler; 0: none */
 static enum { ROLLBACK_OFF, ROLLBACK_WANTED, ROLLBACK_ON } rollback;
 static uint32_t rollbacks;
+static unsigned long refusals_seen;
 
 static int interrupted(JSRuntime *runtime, void *opaque) {
   (void)runtime, (void)opaque;
@@ -99,12 +100,12 @@ static void snapshot_take(JSContext *ctx) {
 }
 
 bool handler_finish(JSContext *ctx, bool failed) {
-  unsigned long refusals = arena_refusals();
   failed = !jobs_drain(ctx) || failed;
   failed = !rejections_report(ctx) || failed;
   deadline_ms = 0;
-  if (arena_refusals() != refusals)
-    log_format("heap exhausted (limit %zu bytes)", arena_stats().limit);
+  if (failed && arena_refusals() != refusals_seen)
+    log_format("the heap's limit of %zu bytes was reached", arena_stats().limit);
+  refusals_seen = arena_refusals();
   if (rollback == ROLLBACK_ON) {
     arena_rollback();
     loop_after_rollback();

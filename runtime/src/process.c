@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,7 +30,7 @@ static bool child_descriptors(const struct argument *field) {
   for (int i = 0; i < 3; i++)
     if (dup2(high[i], i) < 0 || fcntl(i, F_SETFL, fcntl(i, F_GETFL) & ~O_NONBLOCK) < 0)
       return false;
-  return true;
+  return close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0; /* also what this process itself was started with */
 }
 
 static bool child_identity(int64_t uid, int64_t gid) {

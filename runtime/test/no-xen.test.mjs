@@ -1,0 +1,28 @@
+// On a host without Xen every function of Xen's is a clean error.
+const calls = {
+  evtchnAllocUnbound: [1], evtchnBindInterdomain: [1, 1], evtchnBindVirq: [0], evtchnUnbind: [1], evtchnNotify: [1], evtchnWait: [1, 0],
+  grantMap: [1, [1], true], grantShare: [1, 1, true], foreignMap: [0x7ff0, [1], true], domainList: [0, 10], domainDestroy: [0x7fef],
+  domainPause: [0x7fef], domainUnpause: [0x7fef], domainShutdown: [0x7fef, 0], domainSetMaxMem: [0x7fef, 1], domainAllocEvtchn: [1, 2],
+  domainSetVirqHandler: [1, 3], flaskContextToSid: ['a:b:c'], flaskSidToContext: [1], flaskRelabel: [0x7fef, 1], flaskEnforcing: [],
+  pciAssign: [1, 8], pciDeassign: [1, 8], iomemPermission: [1, 0, 2 ** 40, true], ioportPermission: [1, 0, 65536, false], mapGsi: [1, 9],
+  irqPermission: [1, 9, true], physInfo: [], xenVersion: [], xenMessages: [],
+  domainCreate: [{ domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 65536, iommu: true, grantFrames: 32, maptrackFrames: 0, eventPorts: 1023 }],
+};
+
+for (const [name, values] of Object.entries(calls)) {
+  test(`${name}() throws ENOENT`, () => {
+    equal(throws('ENOENT', () => rt[name](...values)).op, name);
+  });
+}
+
+const build = { domid: 9, memoryMib: 32, ramdisks: [], cmdline: '', storeDomid: 3, storePort: 0, consoleDomid: 0, consolePort: 0, hardwareDomain: false };
+
+test('domainBuildPv() looks at its files before it turns to Xen', () => {
+  const kernel = `${scratch}/kernel`;
+  rt.writeFile(kernel, bytes('no ELF'));
+  throws('ENOENT', () => rt.domainBuildPv({ ...build, kernel: '/nonexistent' }));
+  throws('EINVAL', () => rt.domainBuildPv({ ...build, kernel: '/dev/null' }));
+  throws('EINVAL', () => rt.domainBuildPv({ ...build, kernel, ramdisks: [scratch] }));
+  const error = throws('ENOENT', () => rt.domainBuildPv({ ...build, kernel, ramdisks: [kernel, kernel] }));
+  check(error.message.includes('privileged command interface'), error.message);
+});
