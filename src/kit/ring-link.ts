@@ -1,9 +1,10 @@
 /** A message link over one shared page: framing on byte rings, with bounded queues. The ends differ only in their role. */
 
-import { advance, inputOf, outputOf, RING_BYTES, type RingRole, ringRuns, usedBytes } from '../wire/byte-ring.ts';
+import type { RingRole } from '../wire/byte-ring.ts';
 import { encodeFrame, FrameReader } from '../wire/frame.ts';
 import type { DomId, EventChannels, EventPort, SharedRegion } from '../xen/ports.ts';
 import type { MessageLink } from './link.ts';
+import { consumeRing, readRing, writeRing } from './ring.ts';
 
 /** What may wait for a peer that does not read, before the link is given up. */
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
@@ -18,43 +19,6 @@ export interface RingEnd {
 /** Takes over the region and the port: both are released when the link closes. */
 export function ringLink(events: EventChannels, end: RingEnd): MessageLink {
   return new RingLink(events, end);
-}
-
-/** Moves bytes between a page and this program. null: the peer's indices are impossible. */
-export function readRing(region: SharedRegion, role: RingRole, bytesMax = RING_BYTES): Uint8Array | null {
-  const layout = inputOf(role);
-  const consumer = region.load32(layout.consumer);
-  const used = usedBytes(consumer, region.load32(layout.producer));
-  if (typeof used === 'string') return null;
-  const bytes = new Uint8Array(Math.min(used, bytesMax));
-  let at = 0;
-  for (const run of ringRuns(layout, consumer, bytes.length)) {
-    bytes.set(region.read(run.offset, run.length), at);
-    at += run.length;
-  }
-  return bytes;
-}
-
-/** Gives the space of bytes that were read back to the peer. */
-export function consumeRing(region: SharedRegion, role: RingRole, length: number): void {
-  const { consumer } = inputOf(role);
-  region.store32(consumer, advance(region.load32(consumer), length));
-}
-
-/** How many of `bytes` fitted. null: the peer's indices are impossible. */
-export function writeRing(region: SharedRegion, role: RingRole, bytes: Uint8Array): number | null {
-  const layout = outputOf(role);
-  const producer = region.load32(layout.producer);
-  const used = usedBytes(region.load32(layout.consumer), producer);
-  if (typeof used === 'string') return null;
-  const length = Math.min(RING_BYTES - used, bytes.length);
-  let at = 0;
-  for (const run of ringRuns(layout, producer, length)) {
-    region.write(run.offset, bytes.subarray(at, at + run.length));
-    at += run.length;
-  }
-  if (length > 0) region.store32(layout.producer, advance(producer, length));
-  return length;
 }
 
 class RingLink implements MessageLink {

@@ -27,6 +27,7 @@ export const RING_STRUCTURE_BYTES = 2076;
 /** XENSTORE_SERVER_FEATURE_ERROR: the page has an `error` field that the server fills. */
 export const SERVER_FEATURE_ERROR = 2;
 export const CONNECTION_CONNECTED = 0;
+export const CONNECTION_RECONNECT = 1;
 /** XENSTORE_ERROR_*: why the server gave the connection up. */
 export const ringErrors = { none: 0, communication: 1, index: 2, protocol: 3 } as const;
 

@@ -19,7 +19,7 @@ import { MemoryXenStore } from './xenstore.ts';
 
 export interface MemoryXenOptions {
   readonly seed?: number;
-  /** Domains that may read and write all of XenStore. Default: Builder. */
+  /** Domains that may read and write all of XenStore. Default: Builder and Toolstack. */
   readonly privileged?: readonly DomId[];
   /** What runs in a domain that was built and is unpaused for the first time. */
   readonly onStart?: (domain: MemoryDomain, built: BuiltDomain) => void;

@@ -44,7 +44,7 @@ export class Scheduler {
 
   /** Ends once no delivery and no promise is under way. Timers of the virtual clock stay where they are. */
   async settle(): Promise<void> {
-    do await new Promise((resolve) => setImmediate(resolve));
+    do await new Promise<void>((resolve) => setTimeout(() => resolve(), 0));
     while (this.pumpQueued || this.pending.length > 0);
   }
 

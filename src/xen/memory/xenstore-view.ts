@@ -68,7 +68,7 @@ export class TreeView implements XenStoreWriter {
 
   private absolute(path: string): string {
     const absolute = path.startsWith('/') ? path : `${homeOf(this.subject.domid)}/${path}`;
-    const sound = absolute === '/' || /^(\/[A-Za-z0-9_@:-]+)+$/.test(absolute);
+    const sound = absolute === '/' || /^(\/[A-Za-z0-9_@-]+)+$/.test(absolute);
     if (!sound) throw new PortError('EINVAL', 'xenstore', path);
     return absolute;
   }

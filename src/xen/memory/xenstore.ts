@@ -1,5 +1,5 @@
 /** A XenStore in memory that speaks the port, not the protocol: for the tests of everybody who uses a XenStore. */
-import { BUILDER_DOMID } from '../../contracts/domids.ts';
+import { BUILDER_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
 import { waitForNode } from '../../kit/xenstore-wait.ts';
 import { type Clock, type DomId, PortError } from '../ports.ts';
 import type { NodePermission, XenStore, XenStoreWriter } from '../xenstore-port.ts';
@@ -34,7 +34,7 @@ export class MemoryXenStore {
 
   constructor(
     private readonly clock: Clock,
-    privileged: readonly DomId[] = [BUILDER_DOMID],
+    privileged: readonly DomId[] = [BUILDER_DOMID, TOOLSTACK_DOMID],
   ) {
     this.privileged = new Set(privileged);
   }

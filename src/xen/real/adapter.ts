@@ -34,7 +34,7 @@ export const clock: Clock = {
 };
 
 /** A region of ennead-rt as the port's object. */
-function sharedRegion(region: number): SharedRegion {
+export function sharedRegion(region: number): SharedRegion {
   return {
     size: rt.regionSize(region),
     read: (offset, length) => rt.regionRead(region, offset, length),

@@ -1,0 +1,48 @@
+/** Moves bytes between a program and the rings of a shared page. The peer's indices are checked; what is read is a copy. */
+import { advance, inputOf, outputOf, RING_BYTES, type RingRole, ringRuns, usedBytes } from '../wire/byte-ring.ts';
+import type { SharedRegion } from '../xen/ports.ts';
+
+/** What waits to be read. null: the peer's indices are impossible. */
+export function readRing(region: SharedRegion, role: RingRole, bytesMax = RING_BYTES): Uint8Array | null {
+  const layout = inputOf(role);
+  const consumer = region.load32(layout.consumer);
+  const used = usedBytes(consumer, region.load32(layout.producer));
+  if (typeof used === 'string') return null;
+  const bytes = new Uint8Array(Math.min(used, bytesMax));
+  let at = 0;
+  for (const run of ringRuns(layout, consumer, bytes.length)) {
+    bytes.set(region.read(run.offset, run.length), at);
+    at += run.length;
+  }
+  return bytes;
+}
+
+/** Gives the space of bytes that were read back to the peer. */
+export function consumeRing(region: SharedRegion, role: RingRole, length: number): void {
+  const { consumer } = inputOf(role);
+  region.store32(consumer, advance(region.load32(consumer), length));
+}
+
+/** How many of `bytes` fitted. null: the peer's indices are impossible. */
+export function writeRing(region: SharedRegion, role: RingRole, bytes: Uint8Array): number | null {
+  const layout = outputOf(role);
+  const producer = region.load32(layout.producer);
+  const used = usedBytes(region.load32(layout.consumer), producer);
+  if (typeof used === 'string') return null;
+  const length = Math.min(RING_BYTES - used, bytes.length);
+  let at = 0;
+  for (const run of ringRuns(layout, producer, length)) {
+    region.write(run.offset, bytes.subarray(at, at + run.length));
+    at += run.length;
+  }
+  if (length > 0) region.store32(layout.producer, advance(producer, length));
+  return length;
+}
+
+/** Empties both rings: for the side that starts the conversation anew. */
+export function resetRings(region: SharedRegion): void {
+  for (const { consumer, producer } of [inputOf('server'), outputOf('server')]) {
+    region.store32(consumer, 0);
+    region.store32(producer, 0);
+  }
+}

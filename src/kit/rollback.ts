@@ -1,0 +1,27 @@
+/**
+ * For a service whose heap is rolled back after every handler: what outlives a handler is outside the heap and known by a number. A port or a
+ * region that a handler opens stays open; the handler writes its number into the recovery box, or nobody knows it any more.
+ */
+import * as rt from 'ennead:rt';
+import type { DomId, EventPort, GrantRef, SharedRegion } from '../xen/ports.ts';
+import { sharedRegion } from '../xen/real/adapter.ts';
+
+export const recoveryBox = {
+  read: (): Uint8Array | null => rt.boxRead(),
+  write: (bytes: Uint8Array): void => rt.boxWrite(bytes),
+};
+
+export const numberedRegions = {
+  map: (domid: DomId, ref: GrantRef): number => rt.grantMap(domid, [ref], true),
+  at: (region: number): SharedRegion => sharedRegion(region),
+  unmap: (region: number): void => rt.regionClose(region),
+};
+
+/** One handler for all ports, those included that are opened later. From the end of the running handler on, the heap is rolled back. */
+export function handleEventsFromHere(handler: (port: EventPort) => void): void {
+  rt.onEvent(handler);
+  rt.rollbackAfterEveryHandler();
+}
+
+/** Ends this process; a fresh one follows. */
+export const startAgain = (): never => rt.exit(1);

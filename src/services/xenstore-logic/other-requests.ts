@@ -1,0 +1,110 @@
+/** Requests about watches, transactions and domains. @source docs/misc/xenstore.txt, tools/xenstore/xenstored_{watch,transaction,domain}.c */
+import { LAST_GUEST_DOMID } from '../../contracts/domids.ts';
+import { decodeStrings, encodeStrings } from '../../wire/xenstore-message.ts';
+import { limitsOf } from './limits.ts';
+import { acknowledged } from './node-requests.ts';
+import { homeOf, resolveWatchPath } from './paths.ts';
+import { mayControl } from './privileges.ts';
+import type { RequestHandler } from './request.ts';
+
+/** Exactly `count` strings. null: there are others. */
+function exactly(payload: Uint8Array, count: number): string[] | null {
+  const { strings, tail } = decodeStrings(payload);
+  return strings.length === count && tail.length === 0 ? strings : null;
+}
+
+/** Numbers in decimal, a domid first. null: something else. */
+function numbers(payload: Uint8Array, count: number): number[] | null {
+  const values = exactly(payload, count)?.map((text) => (/^\d{1,10}$/.test(text) ? Number(text) : Number.NaN));
+  const [domid] = values ?? [];
+  return values?.every(Number.isInteger) && domid !== undefined && domid <= LAST_GUEST_DOMID ? values : null;
+}
+
+export const watch: RequestHandler = ({ domid, payload, state, sendEvent }) => {
+  const [given, token] = exactly(payload, 2) ?? [];
+  const path = given === undefined ? null : resolveWatchPath(domid, given);
+  if (given === undefined || token === undefined || !path) return 'EINVAL';
+  const watchesMax = limitsOf(domid)?.watchesMax ?? null;
+  const { absolute, relative } = path;
+  const { outcome } = state.ask('watch', { domid, path: absolute, token, relative, watchesMax });
+  if (outcome === 'exists') return 'EEXIST';
+  if (outcome === 'too-many') return 'E2BIG';
+  // Every watch fires once at once, whether the node is there or not and whoever may read it.
+  sendEvent(given, token);
+  return acknowledged;
+};
+
+export const unwatch: RequestHandler = ({ domid, payload, state }) => {
+  const [given, token] = exactly(payload, 2) ?? [];
+  const path = given === undefined ? null : resolveWatchPath(domid, given);
+  if (token === undefined || !path) return 'EINVAL';
+  return state.ask('unwatch', { domid, path: path.absolute, token }).known ? acknowledged : 'ENOENT';
+};
+
+export const resetWatches: RequestHandler = ({ domid, state }) => {
+  state.ask('forget', { domid });
+  return acknowledged;
+};
+
+export const transactionStart: RequestHandler = ({ domid, transaction, state }) => {
+  if (transaction !== 0) return 'EBUSY';
+  const transactionsMax = limitsOf(domid)?.transactionsMax ?? null;
+  const started = state.ask('transactionStart', { domid, transactionsMax });
+  return started.transaction === 0 ? 'ENOSPC' : encodeStrings([String(started.transaction)]);
+};
+
+export const transactionEnd: RequestHandler = ({ domid, transaction, payload, state, fire }) => {
+  const [verdict] = exactly(payload, 1) ?? [];
+  if (verdict !== 'T' && verdict !== 'F') return 'EINVAL';
+  const nodesMax = limitsOf(domid)?.nodesMax ?? null;
+  const ended = state.ask('transactionEnd', { domid, transaction, commit: verdict === 'T', nodesMax });
+  if (ended.outcome === 'no-transaction') return 'ENOENT';
+  if (ended.outcome === 'conflict') return 'EAGAIN';
+  if (ended.outcome === 'too-many-nodes') return 'ENOSPC';
+  fire(ended);
+  return acknowledged;
+};
+
+export const getDomainPath: RequestHandler = ({ payload }) => {
+  const [domid] = numbers(payload, 1) ?? [];
+  return domid === undefined ? 'EINVAL' : encodeStrings([homeOf(domid)]);
+};
+
+/** Only for those who may control domains. */
+const control =
+  (handler: RequestHandler): RequestHandler =>
+  (request) =>
+    mayControl(request.domid) ? handler(request) : 'EACCES';
+
+export const introduce = control(({ domid: asker, payload, domains }) => {
+  // The second one, the ring's frame, is not needed: the ring is grant 1.
+  const [domid, gfn, port] = numbers(payload, 3) ?? [];
+  if (domid === undefined || domid === asker || gfn === undefined || !port) return 'EINVAL';
+  return domains.introduce(domid, port) ? acknowledged : 'EINVAL';
+});
+
+export const release = control(({ domid: asker, payload, domains }) => {
+  const [domid] = numbers(payload, 1) ?? [];
+  if (domid === undefined || domid === asker) return 'EINVAL';
+  return domains.release(domid) ? acknowledged : 'ENOENT';
+});
+
+export const resume = control(({ payload, domains }) => {
+  const [domid] = numbers(payload, 1) ?? [];
+  if (domid === undefined) return 'EINVAL';
+  return domains.resume(domid) ? acknowledged : 'ENOENT';
+});
+
+export const isDomainIntroduced = control(({ payload, domains }) => {
+  const [domid] = numbers(payload, 1) ?? [];
+  return domid === undefined ? 'EINVAL' : encodeStrings([domains.isIntroduced(domid) ? 'T' : 'F']);
+});
+
+export const setTarget = control(({ payload, state }) => {
+  const [domid, target] = numbers(payload, 2) ?? [];
+  if (domid === undefined || target === undefined || target > LAST_GUEST_DOMID) return 'EINVAL';
+  return state.ask('setTarget', { domid, target }).known ? acknowledged : 'ENOENT';
+});
+
+/** There is nothing that a client may tell the server itself. */
+export const controlServer = control(() => 'ENOSYS');

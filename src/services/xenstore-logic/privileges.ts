@@ -1,0 +1,46 @@
+/** Who may do more than node permissions say. A VM that is not in this table is an ordinary client. */
+import { BUILDER_DOMID, PCIBACK_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import type { DomId } from '../../xen/ports.ts';
+
+interface Privilege {
+  /** At and below these the domain acts as the owner of every node. */
+  readonly paths: readonly string[];
+  readonly except: readonly string[];
+  /** INTRODUCE, RELEASE, SET_TARGET, RESUME. */
+  readonly control: boolean;
+  readonly why: string;
+}
+
+const privileges = new Map<DomId, Privilege>([
+  [
+    BUILDER_DOMID,
+    {
+      paths: ['/', '@introduceDomain', '@releaseDomain'],
+      except: [],
+      control: true,
+      why: 'makes the homes of all VMs, introduces and releases them',
+    },
+  ],
+  [
+    TOOLSTACK_DOMID,
+    {
+      paths: ['/local/domain', '/vm', '/libxl', '/ennead/guests', '@introduceDomain', '@releaseDomain'],
+      except: [`/local/domain/${BUILDER_DOMID}`, `/local/domain/${PCIBACK_DOMID}`],
+      control: false,
+      why: 'describes the devices of guests in their homes and in those of their back ends, keeps its records of guests',
+    },
+  ],
+]);
+
+const covers = (top: string, path: string): boolean => path === top || path.startsWith(top === '/' ? top : `${top}/`);
+
+export function isPrivileged(domid: DomId, path: string): boolean {
+  const privilege = privileges.get(domid);
+  if (!privilege) return false;
+  return privilege.paths.some((top) => covers(top, path)) && !privilege.except.some((top) => covers(top, path));
+}
+
+export const mayControl = (domid: DomId): boolean => privileges.get(domid)?.control ?? false;
+
+/** Whether limits do not apply to the domain. */
+export const isTrusted = (domid: DomId): boolean => privileges.has(domid);

@@ -1,0 +1,105 @@
+/** Logic's end of the link to State: finding it (docs/decisions/0003), and one request at a time, waited for. */
+import { XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
+import { LOGIC_PORT_OFFSET, STATE_PORT_OFFSET } from '../../contracts/xenstore-state.ts';
+import { consumeRing, readRing, writeRing } from '../../kit/ring.ts';
+import {
+  CONNECTION_CONNECTED,
+  CONNECTION_OFFSET,
+  CONNECTION_RECONNECT,
+  inputOf,
+  outputOf,
+} from '../../wire/byte-ring.ts';
+import { encodeFrame, FrameReader } from '../../wire/frame.ts';
+import { type EventChannels, type EventPort, PortError, type SharedRegion } from '../../xen/ports.ts';
+
+/** State is there from the first moment of boot; it needs about two seconds under emulation. */
+const BOOT_TIMEOUT_MS = 60_000;
+/** State's word is looked at so often even if no event comes. */
+const LOOK_AGAIN_MS = 1000;
+/** Longer than any request takes State, shorter than a handler may run. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
+export interface StateLink {
+  exchange(message: Uint8Array): Uint8Array;
+}
+
+/** Throws a PortError ETIMEDOUT when State does not come. */
+export function connectState(page: SharedRegion, eventChannels: EventChannels): StateLink {
+  const link = new Link(page, eventChannels, findState(page, eventChannels));
+  link.startAnew();
+  return link;
+}
+
+function findState(page: SharedRegion, eventChannels: EventChannels): EventPort {
+  const found = bindState(page, eventChannels);
+  if (found !== null) return found;
+  const wakeUp = eventChannels.allocUnbound(XENSTORE_STATE_DOMID);
+  page.store32(LOGIC_PORT_OFFSET, wakeUp);
+  try {
+    for (let waitedMs = 0; waitedMs < BOOT_TIMEOUT_MS; waitedMs += LOOK_AGAIN_MS) {
+      const port = bindState(page, eventChannels);
+      if (port !== null) return port;
+      eventChannels.wait(wakeUp, LOOK_AGAIN_MS);
+    }
+    throw new PortError('ETIMEDOUT', 'connectState', 'xenstore-state has not started');
+  } finally {
+    page.store32(LOGIC_PORT_OFFSET, 0);
+    eventChannels.unbind(wakeUp);
+  }
+}
+
+/** null: State's word holds no port yet, or one of its former life. */
+function bindState(page: SharedRegion, eventChannels: EventChannels): EventPort | null {
+  const port = page.load32(STATE_PORT_OFFSET);
+  if (port === 0) return null;
+  try {
+    return eventChannels.bindInterdomain(XENSTORE_STATE_DOMID, port);
+  } catch {
+    return null;
+  }
+}
+
+/** Keeps no state of its own between two exchanges: a handler may end, and be rolled back, in the middle of one. */
+class Link implements StateLink {
+  constructor(
+    private readonly page: SharedRegion,
+    private readonly eventChannels: EventChannels,
+    private readonly port: EventPort,
+  ) {}
+
+  startAnew(): void {
+    this.page.store32(CONNECTION_OFFSET, CONNECTION_RECONNECT);
+    this.eventChannels.notify(this.port);
+    while (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) this.wait();
+  }
+
+  exchange(message: Uint8Array): Uint8Array {
+    // Something is left of an exchange that was cut short.
+    if (!this.isIdle()) this.startAnew();
+    const frames = new FrameReader();
+    let output = encodeFrame(message);
+    for (;;) {
+      const written = writeRing(this.page, 'client', output);
+      const bytes = readRing(this.page, 'client');
+      const messages = bytes && frames.push(bytes);
+      if (written === null || !bytes || !messages || typeof messages === 'string') throw broken();
+      consumeRing(this.page, 'client', bytes.length);
+      output = output.subarray(written);
+      if (written + bytes.length > 0) this.eventChannels.notify(this.port);
+      if (messages[0]) return messages[0];
+      if (written + bytes.length === 0) this.wait();
+    }
+  }
+
+  private isIdle(): boolean {
+    const layouts = [inputOf('client'), outputOf('client')];
+    return layouts.every(({ consumer, producer }) => this.page.load32(consumer) === this.page.load32(producer));
+  }
+
+  private wait(): void {
+    if (!this.eventChannels.wait(this.port, ANSWER_TIMEOUT_MS))
+      throw new PortError('ETIMEDOUT', 'exchange', 'xenstore-state does not answer');
+  }
+}
+
+const broken = (): PortError => new PortError('EPROTO', 'exchange', 'xenstore-state broke the framing');

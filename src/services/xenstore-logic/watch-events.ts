@@ -1,0 +1,25 @@
+/** From fired watches to messages: who may know, and which path they are told. */
+import type { Fired } from '../../contracts/xenstore-state.ts';
+import { encodePacket, encodeStrings, messageTypes, PAYLOAD_BYTES_MAX } from '../../wire/xenstore-message.ts';
+import type { DomId } from '../../xen/ports.ts';
+import { isAllowed } from './access.ts';
+import { toldPath } from './paths.ts';
+
+export interface WatchEvent {
+  readonly to: DomId;
+  readonly message: Uint8Array;
+}
+
+export function watchEvents({ path, readableBy, watchers }: Fired): WatchEvent[] {
+  return watchers
+    .filter((watcher) => readableBy.some((permissions) => isAllowed(watcher, path, permissions, 'read')))
+    .map(({ domid, relative, token }) => ({ to: domid, message: eventMessage(toldPath(domid, relative, path), token) }))
+    .filter(({ message }) => message.length > 0);
+}
+
+/** Empty for a path and a token that no message can hold. */
+export function eventMessage(path: string, token: string): Uint8Array {
+  const payload = encodeStrings([path, token]);
+  if (payload.length > PAYLOAD_BYTES_MAX) return new Uint8Array(0);
+  return encodePacket({ type: messageTypes.watchEvent, requestId: 0, transactionId: 0, payload });
+}

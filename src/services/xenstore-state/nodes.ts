@@ -1,0 +1,123 @@
+/** The nodes: a map by path, the same for the store itself and for what a transaction sees of it. */
+import type { Permissions } from '../../contracts/xenstore-state.ts';
+
+export interface StoreNode {
+  readonly value: Uint8Array;
+  readonly permissions: Permissions;
+  /** Names, in the order in which they came. */
+  readonly children: Set<string>;
+  /** Grows with every change of value, permissions or children, over the whole store. */
+  readonly generation: number;
+}
+
+export interface NodeMap {
+  get(path: string): StoreNode | undefined;
+  put(path: string, node: StoreNode): void;
+  delete(path: string): void;
+  /** A number larger than all before. */
+  nextGeneration(): number;
+}
+
+export const ROOT = '/';
+export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || ROOT;
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+export const childOf = (path: string, name: string): string => (path === ROOT ? `/${name}` : `${path}/${name}`);
+export const isSpecial = (path: string): boolean => path.startsWith('@');
+
+const EMPTY = new Uint8Array(0);
+
+export interface Nearest {
+  readonly path: string;
+  readonly node: StoreNode;
+}
+
+/** The node at `path` or the nearest one above it: the root is always there. undefined: a special path that is not. */
+export function nearest(nodes: NodeMap, path: string): Nearest | undefined {
+  const node = nodes.get(path);
+  if (node) return { path, node };
+  return path === ROOT || isSpecial(path) ? undefined : nearest(nodes, parentOf(path));
+}
+
+/** null leaves a node that is there as it is. Changes return the nodes that they removed, top first. */
+export function write(nodes: NodeMap, path: string, value: Uint8Array | null, create: Permissions): readonly Nearest[] {
+  const present = nodes.get(path);
+  if (present && value !== null) nodes.put(path, { ...present, value, generation: nodes.nextGeneration() });
+  if (present) return [];
+  const generation = nodes.nextGeneration();
+  nodes.put(path, { value: value ?? EMPTY, permissions: create, children: new Set(), generation });
+  const parent = parentOf(path);
+  write(nodes, parent, null, create);
+  alterChildren(nodes, parent, (children) => children.add(nameOf(path)));
+  return [];
+}
+
+/** With everything below. */
+export function remove(nodes: NodeMap, path: string): readonly Nearest[] {
+  const removed = subtree(nodes, path);
+  for (const gone of removed) nodes.delete(gone.path);
+  if (removed.length > 0) alterChildren(nodes, parentOf(path), (children) => children.delete(nameOf(path)));
+  return removed;
+}
+
+export function setPermissions(nodes: NodeMap, path: string, permissions: Permissions): readonly Nearest[] {
+  const node = nodes.get(path);
+  if (node) nodes.put(path, { ...node, permissions, generation: nodes.nextGeneration() });
+  return [];
+}
+
+function subtree(nodes: NodeMap, path: string): Nearest[] {
+  const node = nodes.get(path);
+  if (!node) return [];
+  return [{ path, node }, ...[...node.children].flatMap((name) => subtree(nodes, childOf(path, name)))];
+}
+
+function alterChildren(nodes: NodeMap, path: string, alter: (children: Set<string>) => void): void {
+  const node = nodes.get(path);
+  if (!node) return;
+  alter(node.children);
+  nodes.put(path, { ...node, generation: nodes.nextGeneration() });
+}
+
+/** How many nodes each domain owns. */
+export class Owners {
+  private readonly counts = new Map<number, number>();
+
+  of(domid: number): number {
+    return this.counts.get(domid) ?? 0;
+  }
+
+  /** `before` and `after` are the same path's node, where there is one. */
+  moved(before: StoreNode | undefined, after: StoreNode | undefined): void {
+    const from = before?.permissions[0]?.domid;
+    const to = after?.permissions[0]?.domid;
+    if (from === to) return;
+    if (from !== undefined) this.counts.set(from, this.of(from) - 1);
+    if (to !== undefined) this.counts.set(to, this.of(to) + 1);
+  }
+}
+
+/** The store's own contents. */
+export class BaseNodes implements NodeMap {
+  private readonly nodes = new Map<string, StoreNode>();
+  readonly owners = new Owners();
+  private generation = 0;
+
+  get(path: string): StoreNode | undefined {
+    return this.nodes.get(path);
+  }
+
+  put(path: string, node: StoreNode): void {
+    this.owners.moved(this.nodes.get(path), node);
+    this.nodes.set(path, node);
+  }
+
+  delete(path: string): void {
+    this.owners.moved(this.nodes.get(path), undefined);
+    this.nodes.delete(path);
+  }
+
+  nextGeneration(): number {
+    this.generation += 1;
+    return this.generation;
+  }
+}

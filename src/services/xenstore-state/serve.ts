@@ -1,0 +1,92 @@
+/** State's end of its one link: a word of the page says where Logic finds it (docs/decisions/0003), then requests come and answers go. */
+import { XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
+import { LOGIC_PORT_OFFSET, STATE_PORT_OFFSET } from '../../contracts/xenstore-state.ts';
+import { consumeRing, readRing, resetRings, writeRing } from '../../kit/ring.ts';
+import { CONNECTION_CONNECTED, CONNECTION_OFFSET } from '../../wire/byte-ring.ts';
+import { encodeFrame, FrameReader } from '../../wire/frame.ts';
+import { concat } from '../../wire/xenstore-message.ts';
+import type { EventChannels, EventPort, Log, SharedRegion } from '../../xen/ports.ts';
+import { answerMessage } from './messages.ts';
+import { XenStoreState } from './state.ts';
+
+export interface ServePorts {
+  readonly page: SharedRegion;
+  readonly eventChannels: EventChannels;
+  readonly log: Log;
+}
+
+const NOTHING = new Uint8Array(0);
+
+export function serveState(ports: ServePorts): void {
+  const { page, eventChannels, log } = ports;
+  const port = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
+  const server = new Server(new XenStoreState(), page, log);
+  eventChannels.onEvent(port, () => {
+    while (server.serve()) eventChannels.notify(port);
+  });
+  resetRings(page);
+  page.store32(STATE_PORT_OFFSET, port);
+  wakeLogic(ports, page.load32(LOGIC_PORT_OFFSET));
+}
+
+/** A Logic that came first waits on a port of its own. What its word says may be old or wrong: then nobody waits there. */
+function wakeLogic({ eventChannels, log }: ServePorts, logicPort: EventPort): void {
+  if (logicPort === 0) return;
+  try {
+    const port = eventChannels.bindInterdomain(XENSTORE_LOGIC_DOMID, logicPort);
+    eventChannels.notify(port);
+    eventChannels.unbind(port);
+  } catch {
+    log(`nobody waits on port ${logicPort} of xenstore-logic`);
+  }
+}
+
+class Server {
+  private frames = new FrameReader();
+  private output: Uint8Array = NOTHING;
+  /** Logic broke the framing: nothing is understood until it starts again. */
+  private deaf = false;
+
+  constructor(
+    private readonly state: XenStoreState,
+    private readonly page: SharedRegion,
+    private readonly log: Log,
+  ) {}
+
+  /** One round of reading, answering and writing; true when Logic must be told. */
+  serve(): boolean {
+    if (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) return this.startAnew();
+    if (this.deaf) return false;
+    const read = this.read();
+    const written = this.output.length > 0 ? writeRing(this.page, 'server', this.output) : 0;
+    if (read === null || written === null) return this.goDeaf();
+    this.output = this.output.subarray(written);
+    return read + written > 0;
+  }
+
+  private read(): number | null {
+    const bytes = readRing(this.page, 'server');
+    const messages = bytes && this.frames.push(bytes);
+    if (!bytes || !messages || typeof messages === 'string') return null;
+    consumeRing(this.page, 'server', bytes.length);
+    for (const message of messages)
+      this.output = concat(this.output, encodeFrame(answerMessage(this.state, message, this.log)));
+    return bytes.length;
+  }
+
+  /** Half a request and the rest of an answer belong to Logic's predecessor. */
+  private startAnew(): boolean {
+    this.frames = new FrameReader();
+    this.output = NOTHING;
+    this.deaf = false;
+    resetRings(this.page);
+    this.page.store32(CONNECTION_OFFSET, CONNECTION_CONNECTED);
+    return true;
+  }
+
+  private goDeaf(): false {
+    this.deaf = true;
+    this.log('xenstore-logic broke the framing: ignored until it starts again');
+    return false;
+  }
+}

@@ -1,0 +1,228 @@
+/** XenStore-State's answers to Logic, one for each operation of the contract. It believes nothing that would break its own order. */
+import { BUILDER_DOMID } from '../../contracts/domids.ts';
+import {
+  FIRED_MAX,
+  type Fired,
+  type Permissions,
+  type StateAnswer,
+  type StateOperation,
+  type StateRequest,
+  WATCHERS_MAX,
+} from '../../contracts/xenstore-state.ts';
+import { Connections } from './connections.ts';
+import { BaseNodes, isSpecial, type Nearest, nearest, parentOf, ROOT, remove, setPermissions, write } from './nodes.ts';
+import { type Change, Transaction } from './transactions.ts';
+import { type Watch, Watches } from './watches.ts';
+
+/** Logic asked for something that it should know to be wrong. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+}
+
+type Answers = { [O in StateOperation]: (request: StateRequest<O>) => StateAnswer<O> };
+
+const EMPTY = new Uint8Array(0);
+const CHILDREN_BYTES_MAX = 4096;
+const SPECIAL_PATHS = ['@introduceDomain', '@releaseDomain'];
+/** As with xenstored, only its owner reads the root; the owner is who builds VMs. */
+const FIRST_PERMISSIONS: Permissions = [{ domid: BUILDER_DOMID, access: 'none' }];
+
+export class XenStoreState {
+  private readonly base = new BaseNodes();
+  private readonly watches = new Watches();
+  private readonly connections = new Connections();
+  private readonly transactions = new Map<number, Transaction>();
+  private readonly heldBack: Fired[] = [];
+  private lastTransaction = 0;
+
+  constructor() {
+    for (const path of [ROOT, ...SPECIAL_PATHS])
+      this.base.put(path, { value: EMPTY, permissions: FIRST_PERMISSIONS, children: new Set(), generation: 0 });
+  }
+
+  answer<O extends StateOperation>(operation: O, request: StateRequest<O>): StateAnswer<O> {
+    return this.answers[operation](request);
+  }
+
+  private readonly answers: Answers = {
+    connections: () => ({ connections: this.connections.all() }),
+    introduce: ({ domid, port }) => {
+      this.drop(domid);
+      this.connections.add(domid, port);
+      return {};
+    },
+    release: ({ domid }) => ({ known: this.drop(domid) }),
+    setTarget: ({ domid, target }) => {
+      const connection = this.connections.get(domid);
+      if (!connection || !this.connections.get(target)) return { known: false };
+      connection.target = target;
+      return { known: true };
+    },
+    look: (request) => this.look(request),
+    write: ({ domid, transaction, path, value, create }) => {
+      demandPath(path);
+      demandOwner(create);
+      return this.change(domid, transaction, path, (nodes) => write(nodes, path, value, create));
+    },
+    remove: ({ domid, transaction, path }) => {
+      demandPath(path);
+      if (path === ROOT) throw new Refusal('remove the root');
+      return this.change(domid, transaction, path, (nodes) => remove(nodes, path));
+    },
+    setPermissions: ({ domid, transaction, path, permissions }) => {
+      demandOwner(permissions);
+      return this.change(domid, transaction, path, (nodes) => setPermissions(nodes, path, permissions));
+    },
+    special: ({ path }) => this.firing(this.fired(path, this.watches.exact(path), this.permissionsAt(path))),
+    firedNext: () => this.firing([]),
+    watch: ({ watchesMax, ...watch }) => {
+      this.demandConnection(watch.domid);
+      if (this.watches.has(watch)) return { outcome: 'exists' };
+      if (watchesMax !== null && this.watches.of(watch.domid) >= watchesMax) return { outcome: 'too-many' };
+      this.watches.add(watch);
+      return { outcome: 'ok' };
+    },
+    unwatch: ({ domid, path, token }) => ({ known: this.watches.remove(domid, path, token) }),
+    forget: ({ domid }) => {
+      this.forget(domid);
+      return {};
+    },
+    transactionStart: ({ domid, transactionsMax }) => {
+      this.demandConnection(domid);
+      const open = [...this.transactions.values()].filter((transaction) => transaction.domid === domid).length;
+      if (transactionsMax !== null && open >= transactionsMax) return { transaction: 0 };
+      do this.lastTransaction = (this.lastTransaction % 0xffffffff) + 1;
+      while (this.transactions.has(this.lastTransaction));
+      this.transactions.set(this.lastTransaction, new Transaction(this.base, domid));
+      return { transaction: this.lastTransaction };
+    },
+    transactionEnd: ({ domid, transaction, commit, nodesMax }) => {
+      const ending = this.transactionOf(domid, transaction);
+      this.transactions.delete(ending ? transaction : 0);
+      if (!ending) return { outcome: 'no-transaction', ...this.firing([]) };
+      if (!commit) return { outcome: 'ok', ...this.firing([]) };
+      if (ending.conflicts()) return { outcome: 'conflict', ...this.firing([]) };
+      if (nodesMax !== null && ending.nodesOf(domid) > nodesMax)
+        return { outcome: 'too-many-nodes', ...this.firing([]) };
+      return { outcome: 'ok', ...this.firing(ending.changes.flatMap((change) => this.apply(change))) };
+    },
+    queue: ({ messages }) => ({
+      lost: messages.flatMap(({ domid, kind, message }) =>
+        this.connections.queue(domid, kind, message) ? [] : [domid],
+      ),
+    }),
+    unsent: ({ domid, sent }) => ({ next: this.connections.unsent(domid, sent) }),
+    partial: ({ domid, more, last }) => {
+      const whole = this.connections.partial(domid, more, last);
+      if (!whole) throw new Refusal('partial request');
+      return { whole };
+    },
+  };
+
+  private look({ domid, transaction, path, value, childrenFrom }: StateRequest<'look'>): StateAnswer<'look'> {
+    const connection = this.connections.get(domid);
+    const nodes = transaction === 0 ? this.base : this.transactionOf(domid, transaction);
+    if (nodes instanceof Transaction) nodes.remember(path);
+    const found = nodes && nearest(nodes, path);
+    const exact = found?.path === path;
+    const names = exact && childrenFrom !== null ? encodeNames(found.node.children) : EMPTY;
+    const from = childrenFrom ?? 0;
+    return {
+      outcome: !connection ? 'no-connection' : nodes ? 'ok' : 'no-transaction',
+      target: connection?.target ?? null,
+      usage:
+        nodes instanceof Transaction
+          ? { nodes: nodes.nodesOf(domid), transactionNodes: nodes.size }
+          : { nodes: this.base.owners.of(domid), transactionNodes: 0 },
+      exact,
+      parentExists: exact || found?.path === parentOf(path),
+      permissions: found?.node.permissions ?? [],
+      generation: found?.node.generation ?? 0,
+      value: exact && value ? found.node.value : EMPTY,
+      childrenBytes: names.length,
+      children: names.slice(from, from + CHILDREN_BYTES_MAX),
+    };
+  }
+
+  private change(domid: number, id: number, path: string, run: Change['run']): StateAnswer<'write'> {
+    this.demandConnection(domid);
+    if (id === 0) return { outcome: 'ok', ...this.firing(this.apply({ path, run })) };
+    const transaction = this.transactionOf(domid, id);
+    if (!transaction) return { outcome: 'no-transaction', ...this.firing([]) };
+    run(transaction);
+    transaction.changes.push({ path, run });
+    return { outcome: 'ok', ...this.firing([]) };
+  }
+
+  /** Makes a change on the store itself; the watches it fires. */
+  private apply({ path, run }: Change): Fired[] {
+    const before = this.permissionsAt(path);
+    const removed = run(this.base);
+    if (isSpecial(path)) return [];
+    // Whoever could or can read the node, or its parent, may know of the change.
+    const readableBy = [...before, ...this.permissionsAt(path), ...this.permissionsAt(parentOf(path))];
+    const own = this.fired(path, this.watches.concerned(path), readableBy);
+    return [...own, ...removed.slice(1).flatMap((gone) => this.lost(gone, removed))];
+  }
+
+  /** A node that went with one above it: only those who watch it by name are told. */
+  private lost({ path, node }: Nearest, removed: readonly Nearest[]): Fired[] {
+    const watches = this.watches.exact(path);
+    if (watches.length === 0) return [];
+    const parent = removed.find((other) => other.path === parentOf(path));
+    return this.fired(path, watches, [node.permissions, ...(parent ? [parent.node.permissions] : [])]);
+  }
+
+  /** In portions, so that no number of watches makes an answer too long. */
+  private firing(fired: readonly Fired[]): { fired: readonly Fired[]; more: boolean } {
+    this.heldBack.push(...fired);
+    const now = this.heldBack.splice(0, FIRED_MAX);
+    return { fired: now, more: this.heldBack.length > 0 };
+  }
+
+  private permissionsAt(path: string): Permissions[] {
+    const node = this.base.get(path);
+    return node ? [node.permissions] : [];
+  }
+
+  private fired(path: string, watches: readonly Watch[], readableBy: readonly Permissions[]): Fired[] {
+    const watchers = watches.map(({ domid, token, relative }) => {
+      return { domid, token, relative, target: this.connections.get(domid)?.target ?? null };
+    });
+    const portions = Math.ceil(watchers.length / WATCHERS_MAX);
+    return Array.from({ length: portions }, (_, index) => {
+      return { path, readableBy, watchers: watchers.slice(index * WATCHERS_MAX, (index + 1) * WATCHERS_MAX) };
+    });
+  }
+
+  private transactionOf(domid: number, id: number): Transaction | undefined {
+    const transaction = this.transactions.get(id);
+    return transaction?.domid === domid ? transaction : undefined;
+  }
+
+  private drop(domid: number): boolean {
+    this.forget(domid);
+    return this.connections.remove(domid);
+  }
+
+  private forget(domid: number): void {
+    this.watches.forget(domid);
+    for (const [id, { domid: owner }] of this.transactions) if (owner === domid) this.transactions.delete(id);
+  }
+
+  private demandConnection(domid: number): void {
+    if (!this.connections.get(domid)) throw new Refusal(`domain ${domid} has no connection`);
+  }
+}
+
+function demandPath(path: string): void {
+  if (path !== ROOT && !/^(\/[^/]+)+$/.test(path)) throw new Refusal('not a path');
+}
+
+function demandOwner(permissions: Permissions): void {
+  if (permissions.length === 0) throw new Refusal('no owner');
+}
+
+function encodeNames(names: ReadonlySet<string>): Uint8Array {
+  return new TextEncoder().encode([...names].map((name) => `${name}\0`).join(''));
+}

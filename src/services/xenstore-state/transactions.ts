@@ -1,0 +1,70 @@
+/**
+ * Transactions: what one sees is the store as it was when the transaction first looked, with its own changes. At the end the nodes
+ * that it looked at must be unchanged, then its changes are made again on the store itself.
+ */
+import { type BaseNodes, type Nearest, type NodeMap, Owners, type StoreNode } from './nodes.ts';
+
+export interface Change {
+  readonly path: string;
+  /** The removed nodes, top first. */
+  run(nodes: NodeMap): readonly Nearest[];
+}
+
+const ABSENT = 0;
+
+export class Transaction implements NodeMap {
+  private readonly copies = new Map<string, StoreNode | undefined>();
+  /** path → its generation when it was first looked at, ABSENT for a node that was not there. */
+  private readonly seen = new Map<string, number>();
+  private readonly owners = new Owners();
+  readonly changes: Change[] = [];
+
+  constructor(
+    private readonly base: BaseNodes,
+    readonly domid: number,
+  ) {}
+
+  /** From now on a change of this node by another one is a conflict. */
+  remember(path: string): void {
+    if (this.seen.has(path)) return;
+    this.seen.set(path, this.base.get(path)?.generation ?? ABSENT);
+    this.get(path);
+  }
+
+  get(path: string): StoreNode | undefined {
+    if (!this.copies.has(path)) {
+      const node = this.base.get(path);
+      this.copies.set(path, node && { ...node, children: new Set(node.children) });
+    }
+    return this.copies.get(path);
+  }
+
+  put(path: string, node: StoreNode): void {
+    this.owners.moved(this.get(path), node);
+    this.copies.set(path, node);
+  }
+
+  delete(path: string): void {
+    this.owners.moved(this.get(path), undefined);
+    this.copies.set(path, undefined);
+  }
+
+  nextGeneration(): number {
+    return this.base.nextGeneration();
+  }
+
+  /** Nodes of the domain as the transaction sees them. */
+  nodesOf(domid: number): number {
+    return this.base.owners.of(domid) + this.owners.of(domid);
+  }
+
+  get size(): number {
+    return this.copies.size;
+  }
+
+  conflicts(): boolean {
+    for (const [path, generation] of this.seen)
+      if ((this.base.get(path)?.generation ?? ABSENT) !== generation) return true;
+    return false;
+  }
+}

@@ -1,0 +1,59 @@
+/** Who watches what. Special paths (@releaseDomain) are watched by name; all others with everything below. */
+import { isSpecial, parentOf, ROOT } from './nodes.ts';
+
+export interface Watch {
+  readonly domid: number;
+  readonly path: string;
+  readonly token: string;
+  readonly relative: boolean;
+}
+
+const same = (a: Watch, domid: number, token: string): boolean => a.domid === domid && a.token === token;
+
+export class Watches {
+  private readonly byPath = new Map<string, Watch[]>();
+  private readonly counts = new Map<number, number>();
+
+  of(domid: number): number {
+    return this.counts.get(domid) ?? 0;
+  }
+
+  has({ domid, path, token }: Watch): boolean {
+    return this.exact(path).some((watch) => same(watch, domid, token));
+  }
+
+  add(watch: Watch): void {
+    this.byPath.set(watch.path, [...this.exact(watch.path), watch]);
+    this.counts.set(watch.domid, this.of(watch.domid) + 1);
+  }
+
+  /** false: there is none. */
+  remove(domid: number, path: string, token: string): boolean {
+    return this.keep(path, (watch) => !same(watch, domid, token)) > 0;
+  }
+
+  forget(domid: number): void {
+    for (const path of [...this.byPath.keys()]) this.keep(path, (watch) => watch.domid !== domid);
+    this.counts.delete(domid);
+  }
+
+  /** Those that a change of `path` concerns: at it and above it. */
+  concerned(path: string): Watch[] {
+    const here = this.exact(path);
+    if (isSpecial(path) || path === ROOT) return here;
+    return [...this.concerned(parentOf(path)), ...here];
+  }
+
+  exact(path: string): Watch[] {
+    return this.byPath.get(path) ?? [];
+  }
+
+  private keep(path: string, wanted: (watch: Watch) => boolean): number {
+    const there = this.exact(path);
+    const kept = there.filter(wanted);
+    if (kept.length === 0) this.byPath.delete(path);
+    else this.byPath.set(path, kept);
+    for (const gone of there.filter((watch) => !wanted(watch))) this.counts.set(gone.domid, this.of(gone.domid) - 1);
+    return there.length - kept.length;
+  }
+}
