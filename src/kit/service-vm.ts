@@ -10,7 +10,7 @@ export const IMAGES = '/images';
  * services, and Linux waits for ever on a console ring that is full. Warnings and worse are printed, and so is a service's log,
  * which has the level of a warning.
  */
-const COMMON_OPTIONS = ['earlyprintk=xen,keep', 'loglevel=5'];
+const COMMON_OPTIONS = ['earlyprintk=xen,keep', 'quiet', 'loglevel=5', 'printk.devkmsg=on', 'tsc=unstable'];
 
 export interface ServiceVmOptions {
   readonly parameters?: BootParameters;
