@@ -13,7 +13,7 @@
 
 /* One ioctl on a throw-away socket. */
 static JSValue socket_ioctl(JSContext *ctx, unsigned long request, void *argument, const char *subject) {
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   JSValue result = outcome(ctx, fd < 0 ? fd : ioctl(fd, request, argument), subject);
   if (fd >= 0)
     close(fd);

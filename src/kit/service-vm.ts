@@ -7,10 +7,10 @@ export const IMAGES = '/images';
 
 /**
  * The kernel's log and the service's go to Xen's own console through hypercalls. There is no hvc0: nobody serves the consoles of
- * services, and Linux waits for ever on a console ring that is full. Warnings and worse are printed, and so is a service's log,
- * which has the level of a warning.
+ * services, and Linux waits for ever on a console ring that is full. Errors and worse are printed, and so is a service's log,
+ * which has that level.
  */
-const COMMON_OPTIONS = ['earlyprintk=xen,keep', 'quiet', 'loglevel=5', 'printk.devkmsg=on', 'tsc=unstable'];
+const COMMON_OPTIONS = ['earlyprintk=xen,keep', 'quiet', 'loglevel=4', 'printk.devkmsg=on', 'tsc=unstable'];
 
 export interface ServiceVmOptions {
   readonly parameters?: BootParameters;

@@ -11,7 +11,7 @@ export function decodeBootClients(parameter: string | undefined): BootClient[] {
   if (!parameter) return [];
   return parameter.split(',').map((item) => {
     const [, domid, port] = /^(\d{1,5}):(\d{1,7})$/.exec(item) ?? [];
-    if (!domid || !port || Number(domid) > LAST_GUEST_DOMID) throw new RangeError(`boot parameter clients: ${item}`);
+    if (!domid || !port || Number(domid) > LAST_GUEST_DOMID) throw new RangeError(`boot parameter introduce: ${item}`);
     return { domid: Number(domid), port: Number(port) };
   });
 }

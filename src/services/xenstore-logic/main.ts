@@ -32,7 +32,7 @@ startService('xenstore-logic', ({ parameters, log }) => {
     log,
   };
 
-  onStart(ports, decodeBootClients(parameters.clients));
+  onStart(ports, decodeBootClients(parameters.introduce));
   handleEventsFromHere((port) => {
     if (port === domainException) onDomainException(ports);
     else if (port === wakeUp) onWake(ports);
