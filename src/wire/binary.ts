@@ -17,25 +17,30 @@ export class Writer {
   private length = 0;
 
   u8(value: number): void {
-    this.view.setUint8(this.take(1), value);
+    const at = this.take(1);
+    this.view.setUint8(at, value);
   }
 
   u16(value: number): void {
-    this.view.setUint16(this.take(2), value, true);
+    const at = this.take(2);
+    this.view.setUint16(at, value, true);
   }
 
   u32(value: number): void {
-    this.view.setUint32(this.take(4), value, true);
+    const at = this.take(4);
+    this.view.setUint32(at, value, true);
   }
 
   raw(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.take(bytes.length));
+    const at = this.take(bytes.length);
+    this.bytes.set(bytes, at);
   }
 
   finish(): Uint8Array {
     return this.bytes.slice(0, this.length);
   }
 
+  /** Room for `length` bytes; moves to a larger buffer when the old one is full. */
   private take(length: number): number {
     const at = this.length;
     this.length += length;

@@ -18,15 +18,20 @@ export interface Operation {
   run(tree: Tree): readonly string[];
 }
 
-/** Reads and changes a tree of its own, and remembers what it saw and did. */
+/** Reads and changes a copy of a tree, and remembers what it did and which of the tree's own nodes it saw. */
 export class TreeView implements XenStoreWriter {
   readonly seen = new Map<string, TreeNode | undefined>();
   readonly operations: Operation[] = [];
+  private readonly original: Tree;
+  private readonly tree: Tree;
 
   constructor(
     private readonly subject: Subject,
-    private readonly tree: Tree,
-  ) {}
+    tree: Tree,
+  ) {
+    this.original = new Map(tree);
+    this.tree = new Map(tree);
+  }
 
   async read(path: string): Promise<string | null> {
     return this.look(path, 'read')?.value ?? null;
@@ -77,7 +82,7 @@ export class TreeView implements XenStoreWriter {
     const absolute = this.absolute(path);
     demand(this.tree, absolute, this.subject, right);
     const node = this.tree.get(absolute);
-    if (!this.seen.has(absolute)) this.seen.set(absolute, node);
+    this.seen.set(absolute, this.original.get(absolute));
     return node;
   }
 

@@ -172,7 +172,7 @@ class Connection implements XenStore {
   async transaction<T>(body: (store: XenStoreWriter) => Promise<T>): Promise<T> {
     for (let tries = 1; tries <= TRANSACTION_TRIES_MAX; tries += 1) {
       this.check();
-      const view = new TreeView(this.store.subject(this.domid), new Map(this.store.current()));
+      const view = new TreeView(this.store.subject(this.domid), this.store.current());
       const result = await body(view);
       const current = this.store.current();
       if ([...view.seen].some(([path, node]) => current.get(path) !== node)) continue;
@@ -205,7 +205,7 @@ class Connection implements XenStore {
 
   private async now<T>(operation: (view: TreeView) => Promise<T>): Promise<T> {
     this.check();
-    const view = new TreeView(this.store.subject(this.domid), new Map(this.store.current()));
+    const view = new TreeView(this.store.subject(this.domid), this.store.current());
     // The view answers before its promise does: nobody comes between.
     const result = operation(view);
     if (view.operations.length > 0) this.store.commit(view.operations);

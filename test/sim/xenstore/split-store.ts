@@ -61,7 +61,7 @@ export class SplitStore {
     const wake = eventChannels.bindInterdomain(XENSTORE_LOGIC_DOMID, wakeUp);
     const ports = (): LogicPorts => ({
       box: {
-        read: () => this.box?.slice(),
+        read: () => this.box?.slice() ?? null,
         write: (bytes) => {
           this.box = bytes.slice();
         },
