@@ -23,6 +23,7 @@ export const manifest = defineManifest({
     },
     { on: 'pciback', may: { domain2: 'create_hardware_domain' }, why: 'makes PCIBack the hardware domain' },
     { on: 'xenstore-logic', may: { domain: 'set_virq_handler' }, why: 'sends the news of dead domains to XenStore' },
+    { on: 'xen', may: { xen: 'physinfo' }, why: 'learns whether there is an IOMMU to put PCIBack behind' },
     { on: 'security', may: { security: 'check_context' }, why: 'turns the labels of the VMs it builds into SIDs' },
     { on: 'xen', may: { mmu: 'memorymap' }, why: 'the kernel of an initial domain reads the machine memory map' },
   ],
