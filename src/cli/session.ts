@@ -24,7 +24,7 @@ export function messagesOf(session: OperatorSession): MessageTransport {
     session.close();
     for (const handler of closedHandlers) handler(why);
   };
-  stream.once('close', () => void session.whyEnded().then(end));
+  for (const event of ['end', 'close']) stream.once(event, () => void session.whyEnded().then(end));
   // `close` follows, and knows more.
   stream.on('error', () => {});
   return {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { bytesToText, textToBytes } from '../../contracts/toolstack.ts';
 import type { CliEnvironment } from '../environment.ts';
 import { type ToolstackClient, withToolstack } from '../toolstack-client.ts';
-import { reference } from './guest.ts';
+import { reference } from './guest-reference.ts';
 import { examples } from './output.ts';
 
 /** Ctrl+], as telnet and xl have it. */

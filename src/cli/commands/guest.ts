@@ -7,6 +7,7 @@ import { domainTable } from '../text.ts';
 import { LONG_CALL_MS, withToolstack } from '../toolstack-client.ts';
 import { readGuestConfig } from '../xl-config/guest-config.ts';
 import { attachConsole } from './console.ts';
+import { reference } from './guest-reference.ts';
 import { examples, json, type Output, print } from './output.ts';
 
 export function addGuestCommands(program: Command, environment: CliEnvironment): void {
@@ -117,6 +118,3 @@ function addRunning(program: Command, environment: CliEnvironment): void {
         print(environment, output, {}, () => `guest ${guest} ${done}\n`);
       });
 }
-
-/** Digits are a domid, as xl has it. */
-export const reference = (guest: string): string | number => (/^\d{1,5}$/.test(guest) ? Number(guest) : guest);

@@ -1,5 +1,6 @@
 /** Volumes: the disks of guests, kept by BlkBack. */
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
+import { volumeName } from '../../contracts/volumes.ts';
 import type { CliEnvironment } from '../environment.ts';
 import { CliError } from '../exit-codes.ts';
 import { parseSize, sizeText, volumeTable } from '../text.ts';
@@ -8,6 +9,15 @@ import { exportVolume, importVolume, type Progress } from '../transfer.ts';
 import { examples, json, type Output, print } from './output.ts';
 
 const SECTOR_BYTES = 512;
+
+const nameArgument = (description: string): Argument =>
+  new Argument('<name>', description).argParser((name) => {
+    if (volumeName.safeParse(name).success) return name;
+    throw new CliError(
+      'usage',
+      `${name} cannot be the name of a volume: letters, digits, dots, dashes and underscores can`,
+    );
+  });
 
 export function addVolumeCommands(program: Command, environment: CliEnvironment): void {
   const volume = program.command('volume').description('disks of guests');
@@ -29,7 +39,7 @@ function addKeeping(volume: Command, environment: CliEnvironment): void {
   volume
     .command('create')
     .description('make an empty volume')
-    .argument('<name>')
+    .addArgument(nameArgument('the new volume'))
     .argument('<size>', 'in bytes, or with K, M, G or T')
     .addOption(json())
     .addHelpText('after', examples('ennead volume create data 4G'))
@@ -41,7 +51,7 @@ function addKeeping(volume: Command, environment: CliEnvironment): void {
   volume
     .command('delete')
     .description('delete a volume and what is on it')
-    .argument('<name>')
+    .addArgument(nameArgument('the volume'))
     .addOption(json())
     .addHelpText('after', examples('ennead volume delete data'))
     .action(async (name: string, output: Output) => {
@@ -65,7 +75,7 @@ function addTransfers(volume: Command, environment: CliEnvironment): void {
   volume
     .command('import')
     .description('make a volume from a raw disk image')
-    .argument('<name>', 'the new volume')
+    .addArgument(nameArgument('the new volume'))
     .argument('<file>', 'the image')
     .addOption(json())
     .addHelpText('after', examples('ennead volume import root debian.raw'))
@@ -76,7 +86,7 @@ function addTransfers(volume: Command, environment: CliEnvironment): void {
   volume
     .command('export')
     .description('copy a volume into a new file')
-    .argument('<name>', 'the volume')
+    .addArgument(nameArgument('the volume'))
     .argument('<file>', 'the image; it must not exist')
     .addOption(json())
     .addHelpText('after', examples('ennead volume export root backup.raw'))

@@ -73,6 +73,10 @@ export class GuestConsole {
     return () => this.watchers.delete(watcher);
   }
 
+  get watcherCount(): number {
+    return this.watchers.size;
+  }
+
   /** false: some of it was lost. */
   write(bytes: Uint8Array): boolean {
     if (!this.attached) return false;

@@ -1,0 +1,212 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parseDisk, parseVif } from './device-text.ts';
+import { generatedFiles, generateParser } from './generate.ts';
+import { readGuestConfig } from './guest-config.ts';
+import { parseArgument, parseFile } from './parse.ts';
+import type { Value } from './syntax.ts';
+
+test('the committed parser is what its grammar makes', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ennead-parser-'));
+  try {
+    generateParser(folder);
+    for (const file of generatedFiles)
+      expect(readFileSync(join(import.meta.dirname, file), 'utf8')).toBe(readFileSync(join(folder, file), 'utf8'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** Without places. */
+const plain = (value: Value): unknown => (value.kind === 'list' ? value.items.map(plain) : value.text);
+const parsed = (text: string): unknown[] =>
+  parseFile(text, 'f').map(({ name, operator, value }) => [name, operator, plain(value)]);
+
+test.each([
+  ['nothing', '', []],
+  ['only a comment', '# nothing', []],
+  ['empty lines and blanks', '\n \t\n', []],
+  ['a string in double quotes', 'name = "web"', [['name', '=', 'web']]],
+  ['a string in single quotes', 'name=\'it is "web"\'', [['name', '=', 'it is "web"']]],
+  ['a number', 'memory=0x100', [['memory', '=', '0x100']]],
+  [
+    'two settings on a line',
+    'a=1;b=2 ; c = 3;',
+    [
+      ['a', '=', '1'],
+      ['b', '=', '2'],
+      ['c', '=', '3'],
+    ],
+  ],
+  [
+    'carriage returns',
+    'a=1\r\nb=2\r\n',
+    [
+      ['a', '=', '1'],
+      ['b', '=', '2'],
+    ],
+  ],
+  [
+    'a comment behind a setting',
+    'a=1 # one\nb="#2"',
+    [
+      ['a', '=', '1'],
+      ['b', '=', '#2'],
+    ],
+  ],
+  ['an addition', 'a+=1', [['a', '+=', '1']]],
+  ['an empty list', 'vif=[]', [['vif', '=', []]]],
+  ['a list over lines', 'disk = [ # disks\n "a" ,\n\n \'b\', # last\n]\n', [['disk', '=', ['a', 'b']]]],
+  ['a list in a list', 'x=[["a"],[1,2,],]', [['x', '=', [['a'], ['1', '2']]]]],
+  ['escapes', 'a="\\x41\\n\\t\\"\\\\\\101"', [['a', '=', 'A\n\t"\\A']]],
+  ['dots and digits in keys', 'x.y_2=1', [['x.y_2', '=', '1']]],
+])('xl.cfg allows %s', (_name, text, expected) => {
+  expect(parsed(text)).toEqual(expected);
+});
+
+test.each([
+  ['name = ', '1:8: expected a value ("…", a number or […]), found the end'],
+  ['name "web"', '1:6: expected =, found "\\""'],
+  ['a=1\nname = web', '2:8: expected a value ("…", a number or […]), found "w"'],
+  ['a = "open\n', '1:10: expected "\\"", found the end of the line'],
+  ['a=1 b=2', '1:5: expected the end of the file or the end of the line, found "b"'],
+  ['a = [ "x" "y" ]', '1:11: expected "," or "]" or the end of the line, found "\\""'],
+  ['Name = "web"', '1:1: expected a key or the end of the file or the end of the line, found "N"'],
+  ['memory = -1', '1:10: expected a value ("…", a number or […]), found "-"'],
+])('%j is malformed, and the place is named', (text, message) => {
+  expect(() => parseFile(text, 'g.cfg')).toThrow(`g.cfg:${message}`);
+});
+
+test.each([
+  ['memory=256', '256'],
+  ['name=web', 'web'],
+  ['name="web"', 'web'],
+  ['extra=console=hvc0 quiet', 'console=hvc0 quiet'],
+  ["disk=['a,raw,xvda,w']", ['a,raw,xvda,w']],
+])('argument %j is understood', (argument, value) => {
+  expect(plain(parseArgument(argument).value)).toEqual(value);
+});
+
+test.each(['memory', '=1', 'vif=["x"', "name='web"])('argument %j is refused', (argument) => {
+  expect(() => parseArgument(argument)).toThrow(`argument ${JSON.stringify(argument)}: `);
+});
+
+test.each([
+  ['root,raw,xvda,rw', { vdev: 'xvda', volume: 'root', access: 'w' }],
+  ['root,,xvda', { vdev: 'xvda', volume: 'root', access: 'w' }],
+  ['phy:root,xvda,r', { vdev: 'xvda', volume: 'root', access: 'r' }],
+  ['vdev=xvdb,access=ro,target=data', { vdev: 'xvdb', volume: 'data', access: 'r' }],
+  [' format=raw , vdev=/dev/sda1 , access=w , target=data', { vdev: 'sda1', volume: 'data', access: 'w' }],
+  ['root, raw, xvda, devtype=disk', { vdev: 'xvda', volume: 'root', access: 'w' }],
+])('disk %j is understood', (text, device) => {
+  expect(parseDisk(text)).toEqual({ device, ignored: [] });
+});
+
+test.each([
+  ['/dev/sda,raw,xvda,w', /is not the name of a volume/],
+  ['target=a,b', /target "a,b" is not the name/],
+  ['root,qcow2,xvda,w', /format qcow2 is not supported/],
+  ['root,raw,vda,w', /no virtual disk is called vda/],
+  ['root,raw,xvda,x', /access x is neither/],
+  ['root,raw', /no virtual device/],
+  ['root,raw,hdc:cdrom,r', /CD-ROMs/],
+  ['root,raw,xvda,devtype=cdrom', /CD-ROMs/],
+  ['', /is not the name of a volume/],
+])('disk %j is refused', (text, error) => {
+  expect(parseDisk(text).error).toMatch(error);
+});
+
+test('what is passed over in a disk or an interface is named', () => {
+  expect(parseDisk('root,raw,xvda,rw,backendtype=phy,discard').ignored).toEqual(['backendtype', 'discard']);
+  expect(parseVif('mac=00:16:3E:12:34:56,model=e1000,script=x')).toEqual({
+    device: { mac: '00:16:3e:12:34:56' },
+    ignored: ['model', 'script'],
+  });
+});
+
+test.each([
+  ['mac=00:16:3e:12:34', /not a unicast address/],
+  ['mac=01:16:3e:12:34:56', /not a unicast address/],
+  ['bridge=a/b', /not the name of a bridge/],
+])('interface %j is refused', (text, error) => {
+  expect(parseVif(text).error).toMatch(error);
+});
+
+const MINIMAL = 'name="web"\nmemory=64\n';
+
+test('a minimal file boots from its own disk through PV GRUB', () => {
+  expect(readGuestConfig(MINIMAL, 'f')).toEqual({
+    config: {
+      name: 'web',
+      memoryMib: 64,
+      vcpus: 1,
+      kernel: 'pvgrub',
+      cmdline: '',
+      disks: [],
+      vifs: [],
+      onPoweroff: 'destroy',
+      onReboot: 'restart',
+      onCrash: 'destroy',
+    },
+    warnings: [],
+  });
+});
+
+test.each([
+  ['extra and root together', 'root="/dev/xvda"\nextra="quiet"', [], { cmdline: 'root=/dev/xvda quiet' }],
+  ['cmdline alone', 'cmdline="a=b"\nextra="quiet"', [], { cmdline: 'a=b' }],
+  [
+    'additions',
+    'extra="a"\nextra+=" b"\nvif=[""]\nvif+=["bridge=x"]',
+    [],
+    { cmdline: 'a b', vifs: [{}, { bridge: 'x' }] },
+  ],
+  ['numbers in quotes, octal and hexadecimal', 'vcpus="2"\nmemory=0100', ['memory=0x80'], { vcpus: 2, memoryMib: 128 }],
+  ['arguments that count more', 'vcpus=2', ['vcpus=4', 'name=other'], { vcpus: 4, name: 'other' }],
+  ['arguments that add', 'extra="a"', ['extra+= b'], { cmdline: 'ab' }],
+  [
+    'actions',
+    'on_poweroff="preserve"\non_reboot="destroy"\non_crash="restart"',
+    [],
+    { onPoweroff: 'preserve', onReboot: 'destroy', onCrash: 'restart' },
+  ],
+])('%s', (_name, text, overrides, expected) => {
+  expect(readGuestConfig(`${MINIMAL}${text}\n`, 'f', overrides).config).toMatchObject(expected);
+});
+
+test.each([
+  ['memory=64', 'f: name is missing'],
+  ['name="web"', 'f: memory is missing'],
+  ['name="a b"\nmemory=64', 'f:1:6: name must be up to 63 letters'],
+  ['name="a"\nmemory="x"', 'f:2:8: memory "x" is not a number'],
+  ['name="a"\nmemory=4', 'f:2:8: memory must be between 8 and 65536 (MiB)'],
+  ['name="a"\nmemory=[1]', 'f:2:8: memory is a list where a single value belongs'],
+  [`${MINIMAL}type="hvm"`, 'f:3:6: type hvm is not supported: only pv is'],
+  [`${MINIMAL}disk="x"`, 'f:3:6: disk is not a list'],
+  [`${MINIMAL}disk=["a,raw,xvda,w",\n  "b,qcow2,xvdb,w"]`, 'f:4:3: disk format qcow2 is not supported'],
+  [`${MINIMAL}vif=[1]`, 'f:3:6: vif holds something that is not a string'],
+  [`${MINIMAL}on_crash="burn"`, 'f:3:10: on_crash burn is not one of destroy, restart, preserve'],
+  [`${MINIMAL}extra="a"\nextra+=["b"]`, 'f:4:8: extra: a list and a single value cannot be added'],
+  [`${MINIMAL}kernel="/boot/vmlinuz"`, "f:3:8: kernel must be a name in Builder's list"],
+])('%j is refused, and the place is named', (text, message) => {
+  expect(() => readGuestConfig(text, 'f')).toThrow(message);
+});
+
+test('a wrong argument is named as one', () => {
+  expect(() => readGuestConfig(MINIMAL, 'f', ['memory=lots'])).toThrow(
+    'argument "memory=lots": memory "lots" is not a number',
+  );
+});
+
+test('what is not known or not used is a warning with its line', () => {
+  const text = `${MINIMAL}usb=1\nmaxmem=128\ncmdline="x"\nroot="/dev/xvda"\nvif=["model=e1000"]\n`;
+  expect(readGuestConfig(text, 'f', ['boot=c']).warnings).toEqual([
+    'f:4: maxmem is ignored: the memory of a guest is fixed',
+    'f:6: root is ignored: cmdline is given',
+    'f:7: vif parameter model is not known and is ignored',
+    'f:3: key usb is not known and is ignored',
+    'argument "boot=c": key boot is not known and is ignored',
+  ]);
+});
