@@ -80,10 +80,9 @@ export class TreeView implements XenStoreWriter {
 
   private look(path: string, right: 'read' | 'write' | 'owner'): TreeNode | undefined {
     const absolute = this.absolute(path);
-    demand(this.tree, absolute, this.subject, right);
-    const node = this.tree.get(absolute);
     this.seen.set(absolute, this.original.get(absolute));
-    return node;
+    demand(this.tree, absolute, this.subject, right);
+    return this.tree.get(absolute);
   }
 
   private change(path: string, run: (tree: Tree) => readonly string[]): void {
