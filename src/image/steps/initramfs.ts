@@ -1,6 +1,7 @@
 /** The root file system of a service VM: ennead-rt, the service, and what its manifest and its part in the boot add. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Manifest, ServiceName } from '../../kit/manifest.ts';
 import { type CpioEntry, writeCpio } from '../cpio.ts';
 import { digestBytes, digestFile } from '../digest.ts';
@@ -57,11 +58,13 @@ export function initramfsStep(manifest: Manifest, carried: Readonly<Record<strin
   };
 }
 
+/** Kernels travel compressed: Xen's domain builder inflates them itself, and a VM that carries some needs half the memory. */
 function carriedEntries(scope: Scope, images: readonly (readonly [string, CarriedImage])[]): Promise<CpioEntry[]> {
   return Promise.all(
     images.map(async ([name, image]) => {
       const path = 'step' in image ? scope.artifact(image.step).path(image.file) : image.path;
-      return { kind: 'file' as const, path: `images/${name}`, bytes: await readFile(path) };
+      const bytes = await readFile(path);
+      return { kind: 'file' as const, path: `images/${name}`, bytes: name.endsWith('.elf') ? gzipSync(bytes) : bytes };
     }),
   );
 }
