@@ -12,8 +12,8 @@ import {
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { type EventChannels, type EventPort, PortError, type SharedRegion } from '../../xen/ports.ts';
 
-/** State is there from the first moment of boot; it needs about two seconds under emulation. */
-const BOOT_TIMEOUT_MS = 60_000;
+/** State needs about two seconds under emulation. Shorter than a handler may run: after that a fresh process tries again. */
+const BOOT_TIMEOUT_MS = 8_000;
 /** State's word is looked at so often even if no event comes. */
 const LOOK_AGAIN_MS = 1000;
 /** Longer than any request takes State, shorter than a handler may run. */

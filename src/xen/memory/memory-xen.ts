@@ -87,6 +87,11 @@ export class MemoryXen {
     return domain;
   }
 
+  /** Runs a domain's program at some later moment, in the middle of another's blocking wait perhaps. */
+  later(domid: DomId, run: () => void): void {
+    this.scheduler.add({ to: domid, run });
+  }
+
   settle(): Promise<void> {
     return this.scheduler.settle();
   }

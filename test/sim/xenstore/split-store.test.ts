@@ -1,13 +1,332 @@
 import { describe, expect, it } from 'vitest';
+import {
+  decodeStrings,
+  encodePacket,
+  encodeStrings,
+  messageTypes,
+  type Packet,
+  PacketReader,
+} from '../../../src/wire/xenstore-message.ts';
+import type { LinuxRing } from './linux-ring.ts';
 import { SplitStore } from './split-store.ts';
 
-describe('the split store', () => {
-  it('answers Builder', async () => {
-    const store = SplitStore.start();
+const ERROR_OFFSET = 2072;
+const REQUEST_PRODUCER = 2052;
+const RESPONSE_CONSUMER = 2056;
+
+/** Sends packets as they are and collects what comes back. */
+function rawClient(ring: LinuxRing) {
+  const reader = new PacketReader();
+  const received: Packet[] = [];
+  ring.onReadable(() => {
+    const packets = reader.push(ring.read(4096) ?? new Uint8Array(0));
+    if (typeof packets === 'string') throw new Error(packets);
+    received.push(...packets);
+  });
+  let requestId = 0;
+  const packet = (type: number, payload: Uint8Array, transactionId = 0): Uint8Array => {
+    requestId += 1;
+    return encodePacket({ type, requestId, transactionId, payload });
+  };
+  const text = ({ payload }: Packet): string => decodeStrings(payload).strings.join(' ');
+  return { received, packet, send: (bytes: Uint8Array) => ring.write(bytes), texts: () => received.map(text) };
+}
+
+async function withRawClient(domid = 16) {
+  const store = SplitStore.start();
+  const builder = store.builder();
+  await store.addRing(builder, domid);
+  const ring = store.ring(domid);
+  return { store, builder, ring, client: rawClient(ring) };
+}
+
+describe('requests', () => {
+  it('split at every byte are answered once each', async () => {
+    const { store, client } = await withRawClient();
+    const whole = client.packet(messageTypes.write, encodeStrings(['data'], encodeStrings(['value'])));
+    for (let at = 1; at < whole.length; at += 1) {
+      client.send(whole.subarray(0, at));
+      await store.xen.settle();
+      expect(client.received).toHaveLength(at - 1);
+      client.send(whole.subarray(at));
+      await store.xen.settle();
+      expect(client.received).toHaveLength(at);
+    }
+    expect(new Set(client.texts())).toEqual(new Set(['OK']));
+  });
+
+  it('in a burst are answered all, in order', async () => {
+    const { store, client } = await withRawClient();
+    const count = 120;
+    for (let index = 0; index < count; index += 1)
+      client.send(client.packet(messageTypes.write, encodeStrings([`data/${index}`])));
+    await store.xen.settle();
+    expect(client.received.map(({ requestId }) => requestId)).toEqual(
+      Array.from({ length: count }, (_, index) => index + 1),
+    );
+  });
+
+  it('and answers larger than the ring go through', async () => {
+    const { store, client } = await withRawClient(15);
+    const value = new Uint8Array(2048).map((_, index) => index);
+    client.send(client.packet(messageTypes.write, encodeStrings(['big'], value)));
+    client.send(client.packet(messageTypes.read, encodeStrings(['big'])));
+    client.send(client.packet(messageTypes.read, encodeStrings(['domid'])));
+    await store.xen.settle();
+    expect(client.received.map(({ type }) => type)).toEqual([messageTypes.write, messageTypes.read, messageTypes.read]);
+    expect(client.received[1]?.payload).toEqual(value);
+  });
+
+  it.each([
+    ['an unknown type', 99, '', 'ENOSYS'],
+    ['a reserved type', 20, '', 'ENOSYS'],
+    ['an answer', messageTypes.watchEvent, '', 'ENOSYS'],
+    ['a path without its end', messageTypes.read, 'path', 'EINVAL'],
+    ['two paths', messageTypes.read, 'a\0b\0', 'EINVAL'],
+    ['no path', messageTypes.write, '', 'EINVAL'],
+    ['a permission that is none', messageTypes.setPerms, 'a\0x16\0', 'EINVAL'],
+    ['no permission', messageTypes.setPerms, 'a\0', 'EINVAL'],
+    ['a watch without a token', messageTypes.watch, 'a\0', 'EINVAL'],
+    ['a watch that is not there', messageTypes.unwatch, 'a\0token\0', 'ENOENT'],
+    ['an end without a transaction', messageTypes.transactionEnd, 'T\0', 'ENOENT'],
+    ['an end that is neither', messageTypes.transactionEnd, 'X\0', 'EINVAL'],
+    ['a control request', messageTypes.control, 'help\0', 'EACCES'],
+    ['an introduction', messageTypes.introduce, '17\x000\x005\0', 'EACCES'],
+    ['a domain path of nonsense', messageTypes.getDomainPath, 'x\0', 'EINVAL'],
+    ['a directory part without its offset', messageTypes.directoryPart, 'a\0', 'EINVAL'],
+  ])('%s is an error', async (_, type, payload, error) => {
+    const { store, client } = await withRawClient();
+    client.send(client.packet(type, new TextEncoder().encode(payload)));
+    await store.xen.settle();
+    expect(client.received.map(({ type: answer }) => answer)).toEqual([messageTypes.error]);
+    expect(client.texts()).toEqual([error]);
+  });
+
+  it("in a transaction that is another domain's, or none, are refused", async () => {
+    const { store, builder, client } = await withRawClient();
+    await builder.transaction(async () => {
+      for (const id of [1, 2, 3, 4])
+        client.send(client.packet(messageTypes.write, encodeStrings(['x'], new Uint8Array(1)), id));
+      await store.xen.settle();
+    });
+    expect(client.texts()).toEqual(['ENOENT', 'ENOENT', 'ENOENT', 'ENOENT']);
+  });
+
+  it('a second watch with the same path and token is refused, the same path with another token is not', async () => {
+    const { store, client } = await withRawClient();
+    for (const token of ['one', 'one', 'two'])
+      client.send(client.packet(messageTypes.watch, encodeStrings(['x', token])));
+    await store.xen.settle();
+    expect(client.texts()).toEqual(['OK', 'x one', 'EEXIST', 'OK', 'x two']);
+  });
+
+  it('reset watches ends watches and transactions', async () => {
+    const { store, client } = await withRawClient();
+    client.send(client.packet(messageTypes.watch, encodeStrings(['x', 'token'])));
+    client.send(client.packet(messageTypes.transactionStart, encodeStrings([''])));
+    await store.xen.settle();
+    const transaction = Number(client.texts().at(-1));
+    client.send(client.packet(messageTypes.resetWatches, encodeStrings([''])));
+    client.send(client.packet(messageTypes.transactionEnd, encodeStrings(['T']), transaction));
+    client.send(client.packet(messageTypes.write, encodeStrings(['x'])));
+    await store.xen.settle();
+    expect(client.texts().slice(-3)).toEqual(['OK', 'ENOENT', 'OK']);
+  });
+});
+
+describe('a client that misbehaves', () => {
+  it.each([
+    ['an impossible request index', (ring: LinuxRing) => ring.region.store32(REQUEST_PRODUCER, 5000), 2],
+    ['a request that is too long', (ring: LinuxRing) => ring.write(header(4097)), 3],
+    [
+      'an impossible response index',
+      (ring: LinuxRing) => {
+        ring.region.store32(RESPONSE_CONSUMER, 77);
+        ring.write(header(0));
+      },
+      2,
+    ],
+  ])('with %s loses its connection, and nobody else notices', async (_, misbehave, error) => {
+    const { store, builder, ring, client } = await withRawClient();
+    const other = await store.addClient(builder, 17);
+    client.send(client.packet(messageTypes.watch, encodeStrings(['x', 'token'])));
+    await store.xen.settle();
+    misbehave(ring);
+    ring.notify();
+    await store.xen.settle();
+    expect(ring.region.load32(ERROR_OFFSET)).toBe(error);
+    expect(store.log).toEqual(['domain 16 broke the protocol: connection lost']);
+    await builder.write('/local/domain/16/x', '1');
+    await other.write('x', '1');
+    expect(await other.read('x')).toBe('1');
+  });
+
+  it('and is introduced again has a connection again', async () => {
+    const { store, builder, ring } = await withRawClient();
+    ring.region.store32(REQUEST_PRODUCER, 5000);
+    ring.notify();
+    await store.xen.settle();
+    await builder.release(16);
+    await builder.introduce(16, 0, store.storePortOf(16));
+    await store.connect(16).write('x', '1');
+    expect(await builder.read('/local/domain/16/x')).toBe('1');
+  });
+
+  it('and does not read has its events bounded, and finds the answer and the last events when it reads again', async () => {
+    const { store, builder, ring, client } = await withRawClient();
+    client.send(client.packet(messageTypes.watch, encodeStrings(['x', 'token'])));
+    await store.xen.settle();
+    const before = client.received.length;
+    ring.onReadable(null);
+    for (let index = 0; index < 3000; index += 1) await builder.write(`/local/domain/16/x/${index}`, '');
+    expect(store.log.at(-1)).toContain('events lost');
+    expect(await builder.read('/local/domain/16/x/2999')).toBe('');
+    const again = rawClient(ring);
+    await store.xen.settle();
+    expect(again.received.length).toBeGreaterThan(500);
+    again.send(again.packet(messageTypes.read, encodeStrings(['domid'])));
+    await store.xen.settle();
+    expect(again.received.at(-1)?.type).toBe(messageTypes.read);
+    expect(before).toBe(2);
+  });
+
+  it('and asks for more than its quota is told so', async () => {
+    const { store, builder } = await withRawClient();
+    const guest = store.connect(16);
+    // Its home, `domid` and `n` are among the thousand.
+    for (let index = 0; index < 997; index += 1) await guest.mkdir(`n/${index}`);
+    await expect(guest.mkdir('one-more')).rejects.toMatchObject({ code: 'ENOSPC' });
+    await guest.remove('n/0');
+    await guest.mkdir('one-more');
+    await expect(guest.write('one-more', 'x'.repeat(2049))).rejects.toMatchObject({ code: 'ENOSPC' });
+    const many = Array.from({ length: 6 }, () => ({ domid: 16, access: 'none' as const }));
+    await expect(guest.setPermissions('one-more', many)).rejects.toMatchObject({ code: 'ENOSPC' });
+    for (let index = 0; index < 128; index += 1) await guest.watch(`w${index}`, () => undefined);
+    await expect(guest.watch('w', () => undefined)).rejects.toMatchObject({ code: 'E2BIG' });
+    const overfull = guest.transaction(async (transaction) => {
+      await transaction.remove('n/1');
+      await transaction.write('in', '');
+      await transaction.write('too', '');
+    });
+    await expect(overfull).rejects.toMatchObject({ code: 'ENOSPC' });
+    await builder.write('/local/domain/16/by-builder', '');
+  });
+
+  it('and opens too many transactions is told so', async () => {
+    const { store, client } = await withRawClient();
+    for (let index = 0; index < 11; index += 1)
+      client.send(client.packet(messageTypes.transactionStart, encodeStrings([''])));
+    await store.xen.settle();
+    expect(client.texts().filter((text) => text === 'ENOSPC')).toHaveLength(1);
+    expect(client.texts().at(-1)).toBe('ENOSPC');
+  });
+});
+
+describe('domains', () => {
+  it('that die are forgotten: unmapped, their watches gone, their domid free', async () => {
+    const { store, builder } = await withRawClient();
+    const guest = store.connect(16);
+    await guest.watch('x', () => undefined);
+    const released: string[] = [];
+    await builder.watch('@releaseDomain', (path) => released.push(path));
+    store.xen.domains.shutdown(16, 'crash');
+    await store.xen.settle();
+    store.xen.domains.shutdown(16, 'crash');
+    await store.xen.settle();
+    expect(released).toHaveLength(2);
+    store.xen.domains.destroy(16);
+    await store.xen.settle();
+    expect(released).toHaveLength(3);
+    expect(store.xen.domains.info(16)).toBeNull();
+    await builder.remove('/local/domain/16');
+    const successor = await store.addClient(builder, 16);
+    await successor.write('x', '1');
+    expect(await builder.read('/local/domain/16/x')).toBe('1');
+  });
+
+  it('that nobody can map are not introduced', async () => {
+    const { builder } = await withRawClient();
+    await expect(builder.introduce(20, 0, 1)).rejects.toMatchObject({ code: 'EINVAL' });
+    await expect(builder.release(20)).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(builder.introduce(4, 0, 1)).rejects.toMatchObject({ code: 'EINVAL' });
+    await expect(builder.release(4)).rejects.toMatchObject({ code: 'EINVAL' });
+  });
+
+  it('that act for a target have its rights', async () => {
+    const { store, builder } = await withRawClient();
+    const [guest, model] = [store.connect(16), await store.addClient(builder, 17)];
+    await guest.write('data', 'x');
+    await expect(model.read('/local/domain/16/data')).rejects.toMatchObject({ code: 'EACCES' });
+    const client = rawClient(store.ring(4));
+    client.send(client.packet(messageTypes.setTarget, encodeStrings(['17', '16'])));
+    await store.xen.settle();
+    expect(client.texts()).toEqual(['OK']);
+    expect(await model.read('/local/domain/16/data')).toBe('x');
+  });
+
+  it("Toolstack is the owner of guests' nodes but not of Builder's", async () => {
+    const { store, builder } = await withRawClient();
+    const toolstack = await store.addClient(builder, 5);
+    await toolstack.write('/local/domain/16/device/vif/0', '1');
+    await toolstack.setPermissions('/local/domain/16/device/vif/0', [{ domid: 16, access: 'none' }]);
+    for (const path of ['/local/domain/4/x', '/local/domain/1/x', '/ennead/trust/16'])
+      await expect(toolstack.write(path, '1')).rejects.toMatchObject({ code: 'EACCES' });
+    await expect(toolstack.introduce(18, 0, 1)).rejects.toMatchObject({ code: 'EACCES' });
+    await toolstack.watch('@releaseDomain', () => undefined);
+  });
+});
+
+const header = (length: number): Uint8Array => {
+  const bytes = new Uint8Array(16);
+  new DataView(bytes.buffer).setUint32(12, length, true);
+  return bytes;
+};
+
+describe('restarts', () => {
+  it('Logic may start before State', async () => {
+    const store = SplitStore.start({ logicFirst: true });
     const builder = store.builder();
-    await builder.write('/a/b', 'hello');
-    expect(await builder.read('/a/b')).toBe('hello');
-    expect(await builder.list('/a')).toEqual(['b']);
-    expect(store.log).toEqual([]);
+    await builder.write('/a', '1');
+    expect(await builder.read('/a')).toBe('1');
+  });
+
+  it('a rebuilt Logic finds contents, connections and watches, and requests that came meanwhile', async () => {
+    const { store, builder } = await withRawClient();
+    const guest = store.connect(16);
+    await guest.write('x', '1');
+    const seen: string[] = [];
+    await guest.watch('x', (path) => seen.push(path));
+    await store.xen.settle();
+    store.stopLogic();
+    const pending = guest.write('x', '2');
+    await store.xen.settle();
+    store.rebuildLogic();
+    await pending;
+    await builder.write('/local/domain/16/x', '3');
+    await store.xen.settle();
+    expect(await guest.read('x')).toBe('3');
+    expect(seen).toEqual(['x', 'x', 'x']);
+  });
+
+  it('a request to State that was cut short disturbs no later one', async () => {
+    const { store, builder } = await withRawClient();
+    store.leaveGarbageOnStateLink();
+    await builder.write('/a', '1');
+    expect(await builder.read('/a')).toBe('1');
+  });
+});
+
+describe('cost', () => {
+  it('a read crosses to State once, a write twice', async () => {
+    const { store, builder } = await withRawClient();
+    const counted = async (operation: () => Promise<unknown>): Promise<number> => {
+      const before = store.crossings;
+      await operation();
+      await store.xen.settle();
+      return store.crossings - before;
+    };
+    await builder.write('/a', '1');
+    expect(await counted(() => builder.read('/a'))).toBe(1);
+    expect(await counted(() => builder.write('/a', '2'))).toBe(2);
   });
 });

@@ -1,6 +1,7 @@
 /** XenStore-State and XenStore-Logic on the in-memory Xen, with clients that treat their rings exactly as Linux does. */
 
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
+import { writeRing } from '../../../src/kit/ring.ts';
 import { connectXenStore } from '../../../src/kit/xenstore-client.ts';
 import { onDomainException, onEvent, onStart, onWake } from '../../../src/services/xenstore-logic/logic.ts';
 import type { LogicPorts } from '../../../src/services/xenstore-logic/ports.ts';
@@ -41,7 +42,8 @@ export class SplitStore {
   /** With State, Logic and Builder; Builder's connection is there. */
   static start({ seed = 1, logicFirst = false }: SplitStoreOptions = {}): SplitStore {
     const store = new SplitStore(seed);
-    if (!logicFirst) store.startState();
+    if (logicFirst) store.xen.later(XENSTORE_STATE_DOMID, () => store.startState());
+    else store.startState();
     store.startLogic();
     return store;
   }
@@ -93,17 +95,28 @@ export class SplitStore {
     });
     eventChannels.onEvent(virq, () => onDomainException(ports()));
     eventChannels.onEvent(wakeUp, () => onWake(ports()));
-    onStart(ports(), [{ domid: BUILDER_DOMID, port: this.storePort(BUILDER_DOMID) }]);
+    onStart(ports(), [{ domid: BUILDER_DOMID, port: this.storePortOf(BUILDER_DOMID) }]);
   }
 
-  /** The whole VM is destroyed and built again at its domid. */
-  rebuildLogic(): void {
+  /** The whole VM is destroyed. */
+  stopLogic(): void {
     this.xen.domains.destroy(XENSTORE_LOGIC_DOMID);
     this.regions.clear();
     this.box = null;
+  }
+
+  /** … and built again at its domid. */
+  rebuildLogic(): void {
     this.create(XENSTORE_LOGIC_DOMID);
     this.xen.domains.setVirqHandler(XENSTORE_LOGIC_DOMID, VIRQ_DOM_EXC);
     this.startLogic();
+  }
+
+  /** As if Logic had been stopped while it wrote a request. */
+  leaveGarbageOnStateLink(): void {
+    const page = this.xen.domain(XENSTORE_LOGIC_DOMID).grants.map(XENSTORE_STATE_DOMID, [1], true);
+    writeRing(page, 'client', Uint8Array.of(200, 0, 0, 0, 1, 2, 3));
+    page.close();
   }
 
   /** The store as Builder sees it. */
@@ -134,7 +147,7 @@ export class SplitStore {
 
   /** The bare ring, for tests that misuse it. */
   ring(domid: number): LinuxRing {
-    const port = this.storePort(domid);
+    const port = this.storePortOf(domid);
     const { eventChannels } = this.xen.domain(domid);
     eventChannels.adopt(port);
     return new LinuxRing(this.xen.domains.built(domid).store, eventChannels, port);
@@ -165,7 +178,7 @@ export class SplitStore {
     return port;
   }
 
-  private storePort(domid: number): EventPort {
+  storePortOf(domid: number): EventPort {
     const port = this.storePorts.get(domid);
     if (port === undefined) throw new Error(`domain ${domid} has no store channel`);
     return port;
