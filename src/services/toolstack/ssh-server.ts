@@ -55,9 +55,12 @@ export function prepareAccount({ files }: SshPorts): void {
 
 /** Keeps dropbear running. */
 export function runSshServer(ports: SshPorts): void {
-  const { processes, clock, log } = ports;
-  processes.run(DROPBEAR, { PATH: '/bin' }).then(({ status, signal }) => {
-    log(`dropbear has ended (status ${status}, signal ${signal}) and is started again`);
-    clock.after(RESTART_DELAY_MS, () => runSshServer(ports));
-  });
+  const again = (why: string) => {
+    ports.log(`dropbear has ended (${why}) and is started again`);
+    ports.clock.after(RESTART_DELAY_MS, () => runSshServer(ports));
+  };
+  ports.processes.run(DROPBEAR, { PATH: '/bin' }).then(
+    ({ status, signal }) => again(signal === null ? `status ${status}` : `signal ${signal}`),
+    (error: unknown) => again(String(error)),
+  );
 }

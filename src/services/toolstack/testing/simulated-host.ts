@@ -59,7 +59,7 @@ export class SimulatedHost {
     });
     watched.catch(() => {});
     for (let step = 0; step < STEPS_MAX; step += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
       if (ended) return watched;
       await this.xen.clock.advance(STEP_MS);
     }
@@ -69,10 +69,10 @@ export class SimulatedHost {
   /** Lets everything happen that is under way, and so much time pass. */
   async pass(durationMs = 0): Promise<void> {
     for (let passed = 0; passed <= durationMs; passed += STEP_MS) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
       await this.xen.clock.advance(STEP_MS);
     }
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
   }
 
   guest(name: string): FakeGuest {
