@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import type { Permissions } from '../../contracts/xenstore-state.ts';
+import { inherited, isAllowed } from './access.ts';
+import { decodeBootClients } from './boot-clients.ts';
+import { ClientTable } from './client-table.ts';
+import { limitsOf } from './limits.ts';
+import { resolvePath, resolveWatchPath, toldPath } from './paths.ts';
+import type { RecoveryBox } from './ports.ts';
+import { isPrivileged, mayControl } from './privileges.ts';
+
+describe('resolvePath()', () => {
+  it.each([
+    ['device/vif', '/local/domain/16/device/vif'],
+    ['/a/b-c_d@e', '/a/b-c_d@e'],
+    ['/', '/'],
+    [`/${'a'.repeat(2047)}`, `/${'a'.repeat(2047)}`],
+    [`/local/domain/5/${'a'.repeat(2048)}`, `/local/domain/5/${'a'.repeat(2048)}`],
+  ])('of %s', (given, absolute) => {
+    expect(resolvePath(16, given)?.absolute).toBe(absolute);
+  });
+
+  it.each(['', '/a/', '//', 'a//b', '/a b', '/ä', '/a.b', `/${'a'.repeat(2048)}`, `${'a'.repeat(2049)}`])(
+    'refuses %s',
+    (given) => {
+      expect(resolvePath(16, given)).toBeNull();
+    },
+  );
+
+  it('takes special paths for watches only', () => {
+    expect(resolveWatchPath(16, '@releaseDomain')).toEqual({ absolute: '@releaseDomain', relative: false });
+    expect(resolveWatchPath(16, '@')).toBeNull();
+  });
+
+  it('a watcher is told the kind of path that it asked with', () => {
+    expect(toldPath(16, true, '/local/domain/16/device/vif')).toBe('device/vif');
+    expect(toldPath(16, false, '/local/domain/16/device/vif')).toBe('/local/domain/16/device/vif');
+  });
+});
+
+describe('isAllowed()', () => {
+  const permissions: Permissions = [
+    { domid: 16, access: 'read' },
+    { domid: 17, access: 'write' },
+    { domid: 17, access: 'both' },
+    { domid: 18, access: 'none' },
+  ];
+  it.each([
+    ['the owner everything', 16, null, [true, true, true]],
+    ['a named domain what its first entry says', 17, null, [false, true, false]],
+    ['a domain that is named to be shut out, nothing', 18, null, [false, false, false]],
+    ["everybody else what the owner's entry says", 19, null, [true, false, false]],
+    ['who acts for the owner, everything', 19, 16, [true, true, true]],
+    ['who acts for a named domain, what that may', 19, 17, [false, true, false]],
+    ['Builder everything', 4, null, [true, true, true]],
+  ])('allows %s', (_, domid, target, expected) => {
+    const rights = (['read', 'write', 'owner'] as const).map((right) =>
+      isAllowed({ domid, target }, '/a', permissions, right),
+    );
+    expect(rights).toEqual(expected);
+  });
+
+  it('nothing on a node without permissions', () => {
+    expect(isAllowed({ domid: 16, target: null }, '/a', [], 'read')).toBe(false);
+  });
+});
+
+describe('inherited()', () => {
+  const parent: Permissions = [
+    { domid: 16, access: 'none' },
+    { domid: 17, access: 'both' },
+  ];
+  it('replaces the owner for ordinary domains', () => {
+    expect(inherited(17, '/x', parent)).toEqual([{ domid: 17, access: 'none' }, parent[1]]);
+    expect(inherited(4, '/x', parent)).toEqual(parent);
+  });
+});
+
+describe('privileges', () => {
+  it.each([
+    [4, '/anything', true],
+    [5, '/local/domain/16/x', true],
+    [5, '/local/domain/4', false],
+    [5, '/local/domain/4/x', false],
+    [5, '/local/domain/40', true],
+    [5, '/local/domain/1/x', false],
+    [5, '/ennead/guests/x', true],
+    [5, '/ennead/trust', false],
+    [5, '/', false],
+    [5, '@releaseDomain', true],
+    [6, '/local/domain/6', false],
+    [16, '/', false],
+  ])('of domain %d at %s: %s', (domid, path, expected) => {
+    expect(isPrivileged(domid, path)).toBe(expected);
+  });
+
+  it("only Builder controls domains; guests have xenstored's limits, services more, the privileged none", () => {
+    expect([4, 5, 6, 16].map(mayControl)).toEqual([true, false, false, false]);
+    expect([4, 5].map(limitsOf)).toEqual([null, null]);
+    expect([6, 16].map((domid) => limitsOf(domid)?.nodesMax)).toEqual([16_000, 1000]);
+  });
+});
+
+describe('decodeBootClients()', () => {
+  it('reads what Bootstrapper writes', () => {
+    expect(decodeBootClients('1:7,4:12')).toEqual([
+      { domid: 1, port: 7 },
+      { domid: 4, port: 12 },
+    ]);
+    expect(decodeBootClients(undefined)).toEqual([]);
+  });
+
+  it.each(['1', '1:', 'x:1', '1:2,', '40000:1'])('refuses %s', (parameter) => {
+    expect(() => decodeBootClients(parameter)).toThrow(RangeError);
+  });
+});
+
+describe('the client table', () => {
+  const box = (): RecoveryBox => {
+    let kept: Uint8Array | null = null;
+    return {
+      read: () => kept,
+      write: (bytes) => {
+        kept = bytes;
+      },
+    };
+  };
+
+  it('survives in the box, flags and turn included', () => {
+    const kept = box();
+    const table = ClientTable.empty(kept);
+    const clients = [16, 17, 18].map((domid) => table.add(domid, domid + 100, domid + 200));
+    for (const client of clients) client.waiting = true;
+    Object.assign(clients[1] ?? {}, { unsent: true, broken: true });
+    expect(table.nextWaiting()?.domid).toBe(17);
+    table.save();
+    const again = ClientTable.read(kept);
+    expect(again.at(117)).toEqual(clients[1]);
+    expect(again.nextWaiting()?.domid).toBe(18);
+    expect(again.nextWaiting()?.domid).toBe(16);
+    expect(again.at(16)).toBeUndefined();
+  });
+
+  it.each([
+    ['nothing', null],
+    ['something short', Uint8Array.of(1)],
+    ['something else', new Uint8Array(20)],
+    ['half a record', Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 1)],
+    ['a reserved domid', Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 0xf0, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
+    [
+      'flags that do not exist',
+      Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 1, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+    ],
+  ])('is not read from %s', (_, bytes) => {
+    expect(() => ClientTable.read({ read: () => bytes, write: () => undefined })).toThrow();
+  });
+});

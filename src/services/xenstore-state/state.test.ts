@@ -1,0 +1,234 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FIRED_MAX, type Permissions, UNSENT_BYTES_MAX, WATCHERS_MAX } from '../../contracts/xenstore-state.ts';
+import { answerMessage } from './messages.ts';
+import { Refusal, XenStoreState } from './state.ts';
+
+const GUEST = 16;
+const OTHER = 17;
+const owned = (domid: number): Permissions => [{ domid, access: 'none' }];
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+function withClients() {
+  const state = new XenStoreState();
+  for (const domid of [GUEST, OTHER]) state.answer('introduce', { domid, port: 5 });
+  return {
+    state,
+    write: (path: string, value: string, transaction = 0) =>
+      state.answer('write', { domid: GUEST, transaction, path, value: bytes(value), create: owned(GUEST) }),
+    look: (path: string, transaction = 0, childrenFrom: number | null = null) =>
+      state.answer('look', { domid: GUEST, transaction, path, value: true, childrenFrom }),
+    begin: (domid = GUEST) => state.answer('transactionStart', { domid, transactionsMax: null }).transaction,
+    end: (transaction: number, nodesMax: number | null = null) =>
+      state.answer('transactionEnd', { domid: GUEST, transaction, commit: true, nodesMax }),
+    watch: (path: string, token: string, domid = GUEST) =>
+      state.answer('watch', { domid, path, token, relative: false, watchesMax: null }),
+  };
+}
+
+describe('look', () => {
+  it('answers with the nearest node above, and whether it is the parent', () => {
+    const { write, look } = withClients();
+    write('/a/b', 'x');
+    expect(look('/a/b')).toMatchObject({ exact: true, value: bytes('x'), permissions: owned(GUEST) });
+    expect(look('/a/c')).toMatchObject({ exact: false, parentExists: true, permissions: owned(GUEST) });
+    expect(look('/q/r')).toMatchObject({ exact: false, parentExists: false, permissions: owned(4) });
+  });
+
+  it('answers with children in portions', () => {
+    const { write, look } = withClients();
+    for (let index = 0; index < 500; index += 1) write(`/a/${'n'.repeat(10)}${index}`, '');
+    const whole = look('/a', 0, 0);
+    expect(whole.children).toHaveLength(4096);
+    const rest = look('/a', 0, 4096);
+    expect(rest.children).toHaveLength(whole.childrenBytes - 4096);
+    expect(look('/a', 0, 99_999).children).toHaveLength(0);
+  });
+
+  it("says that a connection or a transaction is not there, another domain's included", () => {
+    const { state, look, begin } = withClients();
+    expect(look('/', 77).outcome).toBe('no-transaction');
+    expect(look('/', begin(OTHER)).outcome).toBe('no-transaction');
+    const stranger = { domid: 99, transaction: 0, path: '/', value: false, childrenFrom: null };
+    expect(state.answer('look', stranger).outcome).toBe('no-connection');
+  });
+});
+
+describe('the count of nodes', () => {
+  it('follows creation, removal, change of owner, transactions and their end', () => {
+    const { state, write, look, begin, end } = withClients();
+    write('/a/b/c', '');
+    expect(look('/').usage.nodes).toBe(3);
+    state.answer('setPermissions', { domid: GUEST, transaction: 0, path: '/a/b', permissions: owned(OTHER) });
+    expect(look('/').usage.nodes).toBe(2);
+    const transaction = begin();
+    write('/a/d', '', transaction);
+    expect([look('/', transaction).usage.nodes, look('/').usage.nodes]).toEqual([3, 2]);
+    end(transaction);
+    expect(look('/').usage.nodes).toBe(3);
+    state.answer('remove', { domid: GUEST, transaction: 0, path: '/a' });
+    expect(look('/').usage.nodes).toBe(0);
+  });
+
+  it("over the bound at a transaction's end refuses it whole", () => {
+    const { write, look, begin, end } = withClients();
+    const transaction = begin();
+    write('/a/b', '', transaction);
+    expect(end(transaction, 1).outcome).toBe('too-many-nodes');
+    expect(look('/a').exact).toBe(false);
+  });
+});
+
+describe('a transaction', () => {
+  it('conflicts when a node that it looked at has changed, come or gone, and then is over', () => {
+    const { state, write, look, begin, end } = withClients();
+    write('/a', '');
+    for (const disturb of [
+      () => write('/a', 'other'),
+      () => write('/a/child', ''),
+      () => state.answer('setPermissions', { domid: GUEST, transaction: 0, path: '/a', permissions: owned(OTHER) }),
+      () => state.answer('remove', { domid: GUEST, transaction: 0, path: '/a' }),
+      () => write('/a', 'again'),
+    ]) {
+      const transaction = begin();
+      look('/a', transaction);
+      disturb();
+      expect(end(transaction).outcome).toBe('conflict');
+      expect(end(transaction).outcome).toBe('no-transaction');
+    }
+  });
+
+  it('does not conflict with a new sibling of a node that it makes', () => {
+    const { write, look, begin, end } = withClients();
+    write('/a', '');
+    const transaction = begin();
+    look('/a/mine', transaction);
+    write('/a/mine', '1', transaction);
+    write('/a/other', '2');
+    expect(end(transaction).outcome).toBe('ok');
+    expect(new TextDecoder().decode(look('/a', 0, 0).children)).toBe('other\0mine\0');
+  });
+
+  it('sees one node as it was, however often it looks', () => {
+    const { write, look, begin } = withClients();
+    write('/a', 'before');
+    const transaction = begin();
+    look('/a', transaction);
+    write('/a', 'after');
+    expect(look('/a', transaction).value).toEqual(bytes('before'));
+  });
+
+  it('over the bound is not started', () => {
+    const { state } = withClients();
+    const start = () => state.answer('transactionStart', { domid: GUEST, transactionsMax: 1 }).transaction;
+    expect(start()).not.toBe(0);
+    expect(start()).toBe(0);
+  });
+});
+
+describe('watches', () => {
+  it('at and above a changed path are fired, in portions that lose none', () => {
+    const { state, write, watch } = withClients();
+    const watches = 2 * FIRED_MAX * WATCHERS_MAX + 3;
+    for (let index = 0; index < watches; index += 1) watch('/a', `t${index}`);
+    watch('/a/b/c', 'below');
+    let firing = write('/a/b', '1');
+    const tokens = firing.fired.flatMap(({ watchers }) => watchers.map(({ token }) => token));
+    expect(firing.fired).toHaveLength(FIRED_MAX);
+    while (firing.more) {
+      firing = { outcome: 'ok', ...state.answer('firedNext', {}) };
+      tokens.push(...firing.fired.flatMap(({ watchers }) => watchers.map(({ token }) => token)));
+    }
+    expect(tokens).toEqual(Array.from({ length: watches }, (_, index) => `t${index}`));
+  });
+
+  it('name the target for which their domain acts', () => {
+    const { state, write, watch } = withClients();
+    watch('/a', 'token', OTHER);
+    expect(state.answer('setTarget', { domid: OTHER, target: GUEST }).known).toBe(true);
+    expect(write('/a', '').fired[0]?.watchers[0]).toMatchObject({ domid: OTHER, target: GUEST });
+    state.answer('release', { domid: GUEST });
+    expect(
+      state.answer('look', { domid: OTHER, transaction: 0, path: '/', value: false, childrenFrom: null }).target,
+    ).toBeNull();
+  });
+
+  it('are bounded, not doubled, and gone with their domain', () => {
+    const { state, write, watch } = withClients();
+    const one = { domid: GUEST, path: '/a', token: 't', relative: false, watchesMax: 1 };
+    expect(state.answer('watch', one).outcome).toBe('ok');
+    expect(state.answer('watch', one).outcome).toBe('exists');
+    expect(state.answer('watch', { ...one, token: 'u' }).outcome).toBe('too-many');
+    expect(state.answer('unwatch', { domid: OTHER, path: '/a', token: 't' }).known).toBe(false);
+    watch('/a', 'other', OTHER);
+    state.answer('forget', { domid: GUEST });
+    expect(write('/a', '').fired.flatMap(({ watchers }) => watchers.map(({ token }) => token))).toEqual(['other']);
+  });
+});
+
+describe('unsent bytes', () => {
+  const queue = (state: XenStoreState, kind: 'event' | 'reply', text: string) =>
+    state.answer('queue', { messages: [{ domid: GUEST, kind, message: bytes(text) }] }).lost;
+  const unsent = (state: XenStoreState, sent: number) =>
+    new TextDecoder().decode(state.answer('unsent', { domid: GUEST, sent }).next);
+
+  it('come in order, from where the sending stopped', () => {
+    const { state } = withClients();
+    queue(state, 'event', 'abc');
+    queue(state, 'reply', 'def');
+    expect(unsent(state, 0)).toBe('abcdef');
+    expect(unsent(state, 2)).toBe('cdef');
+    expect(unsent(state, 4)).toBe('');
+  });
+
+  it('hold an event once, unless it may be half sent', () => {
+    const { state } = withClients();
+    for (const event of ['first', 'second', 'first', 'second', 'first']) queue(state, 'event', event);
+    expect(unsent(state, 0)).toBe('firstsecondfirst');
+  });
+
+  it('are bounded for events, and a reply is never lost', () => {
+    const { state } = withClients();
+    for (let index = 0; index * 1024 < UNSENT_BYTES_MAX; index += 1)
+      expect(queue(state, 'event', String(index).padStart(1024))).toEqual([]);
+    expect(queue(state, 'event', 'more')).toEqual([GUEST]);
+    expect(queue(state, 'reply', 'more')).toEqual([]);
+    expect(state.answer('queue', { messages: [{ domid: 99, kind: 'reply', message: bytes('x') }] }).lost).toEqual([99]);
+  });
+});
+
+describe('what Logic should never ask', () => {
+  it.each([
+    [
+      'to remove the root',
+      (state: XenStoreState) => state.answer('remove', { domid: GUEST, transaction: 0, path: '/' }),
+    ],
+    ['to write a special path', (state: XenStoreState) => put(state, '@releaseDomain', owned(GUEST))],
+    ['to write something that is no path', (state: XenStoreState) => put(state, '/a//b', owned(GUEST))],
+    ['for a node without an owner', (state: XenStoreState) => put(state, '/a', [])],
+    [
+      'for a domain without a connection',
+      (state: XenStoreState) => state.answer('transactionStart', { domid: 99, transactionsMax: null }),
+    ],
+    [
+      'to keep more of a request than there can be',
+      (state: XenStoreState) => state.answer('partial', { domid: GUEST, more: new Uint8Array(4113), last: false }),
+    ],
+  ])('%s', (_, ask) => {
+    expect(() => ask(withClients().state)).toThrow(Refusal);
+  });
+
+  const put = (state: XenStoreState, path: string, create: Permissions) =>
+    state.answer('write', { domid: GUEST, transaction: 0, path, value: null, create });
+
+  it('any bytes at all: refused or answered, never worse', () => {
+    const state = new XenStoreState();
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (message) => {
+        const answer = answerMessage(state, message, () => undefined);
+        expect([0, message[0]]).toContain(answer[0]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
