@@ -18,7 +18,7 @@ declare module 'ennead:rt' {
   /** Ends the process. */
   export function exit(status: number): never;
   export function pid(): number;
-  /** One line to stderr and, where it can be opened, to /dev/kmsg (which Xen prints with a `(dN)` prefix). At most 900 bytes are written. */
+  /** One line to stderr, which under process 1 is /dev/kmsg (Xen prints it with a `(dN)` prefix). At most 900 bytes are written; control characters become spaces. */
   export function log(line: string): void;
   /** Monotonic clock, milliseconds with a fraction. */
   export function monotonicMs(): number;
@@ -27,9 +27,10 @@ declare module 'ennead:rt' {
   export function randomBytes(length: number): Uint8Array;
 
   // ---- event loop: epoll, timers --------------------------------------------------------------------
-  /** One handler per descriptor and direction; null removes it. Level-triggered. */
+  /** One handler per descriptor and direction; null removes it. Level-triggered. The end of the other side (EPOLLHUP, EPOLLERR) calls either. */
   export function onReadable(fd: number, handler: (() => void) | null): void;
   export function onWritable(fd: number, handler: (() => void) | null): void;
+  /** Once, after `delayMs` (a fraction is rounded up). At most 256 at a time. Returns a number for `clearTimer`. */
   export function setTimer(delayMs: number, handler: () => void): number;
   export function clearTimer(id: number): void;
 
@@ -70,7 +71,7 @@ declare module 'ennead:rt' {
   export function setHostname(name: string): void;
 
   // ---- processes and sockets -----------------------------------------------------------------------
-  /** Starts a program (absolute path in argv[0]); descriptors not given are /dev/null. `pidfd` becomes readable when it ends. */
+  /** Starts a program (absolute path in argv[0]) with exactly the environment given; its standard descriptors are set to blocking, those not given are /dev/null. `pidfd` becomes readable when it ends. */
   export function spawn(options: { readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>>; readonly stdin?: number; readonly stdout?: number; readonly stderr?: number; readonly uid?: number; readonly gid?: number }): { readonly pid: number; readonly pidfd: number };
   /** null while it runs. Closes nothing. */
   export function reap(pid: number): { readonly status: number | null; readonly signal: number | null } | null;
@@ -196,10 +197,12 @@ declare module 'ennead:rt' {
   /**
    * Takes the snapshot as soon as the running handler has returned and no promise job is left; from then on the JavaScript
    * heap is rolled back to it after every handler (event, timer, descriptor). Handlers, timers and queued jobs registered before
-   * the snapshot survive; what a later handler registers is gone with its heap. C objects (descriptors, regions, ports) are not undone.
+   * the snapshot survive; what a later handler registers is gone with its heap. A timer of the snapshot fires again and again, every
+   * `delayMs`. C objects (descriptors, regions, ports) are not undone, a closed descriptor's handlers stay away, and `Math.random()`
+   * repeats itself: use `randomBytes`. A handler that throws or exceeds its limit is logged and rolled back like any other.
    */
   export function rollbackAfterEveryHandler(): void;
-  /** Handlers run longer than this are ended with an exception (and rolled back, when rollback is on). Default: 10 s; 0: no limit. */
+  /** Handlers that run longer than this (with what they wait for) are ended with an exception, from the next handler on. Default: 10 s; 0: no limit. The module's own start has none. */
   export function setHandlerLimit(milliseconds: number): void;
   export function heapStats(): { readonly usedBytes: number; readonly limitBytes: number; readonly snapshotBytes: number; readonly rollbacks: number };
   /** The recovery box: one byte string outside the heap that survives rollback and a restart of the process. At most 256 KiB. */

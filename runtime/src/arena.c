@@ -131,7 +131,7 @@ static bool top_extend(size_t stride) {
   return true;
 }
 
-/* Turns [b, b + stride) into a free block or a part of the top; it is in no bin, and its neighbours know nothing yet. */
+/* Turns [b, b + stride) into a free block or a part of the top; so far it is in no bin. */
 static void release(struct block *b, size_t stride, bool previous_free) {
   struct block *next = at(b, stride);
   if (previous_free) {

@@ -86,50 +86,66 @@ static bool read_choice(JSContext *ctx, const struct parameter *p, JSValueConst 
   return refuse(ctx, p, "one of its values");
 }
 
-static bool read_list(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
-  int64_t count = 0;
+static bool no_memory(JSContext *ctx, const struct parameter *p) {
+  throw_error(ctx, ENOMEM, "%s", p->name);
+  return false;
+}
+
+static bool read_length(JSContext *ctx, const struct parameter *p, JSValueConst v, int64_t *out) {
   int is_array = JS_IsArray(ctx, v);
   if (is_array <= 0)
     return is_array == 0 && refuse(ctx, p, "an array");
   JSValue length = JS_GetPropertyStr(ctx, v, "length");
-  bool good = !JS_IsException(length) && read_integer(ctx, p, length, p->min, p->max, &count);
+  bool good = !JS_IsException(length) && read_integer(ctx, p, length, p->min, p->max, out);
   JS_FreeValue(ctx, length);
-  if (!good)
+  return good;
+}
+
+static bool read_item(JSContext *ctx, const struct parameter *p, JSValueConst v, uint32_t index,
+                      struct argument *out) {
+  struct argument text = {0};
+  JSValue item = JS_GetPropertyUint32(ctx, v, index);
+  bool good = !JS_IsException(item);
+  if (good && p->kind == INTEGERS)
+    good = read_integer(ctx, p, item, 0, p->limit, (int64_t *)&out->integers[index]);
+  else if (good && (good = read_text(ctx, p, item, 0, LIST_TEXT_MAX, &text)))
+    good = (out->texts[index] = strdup(text.text)) || no_memory(ctx, p);
+  JS_FreeCString(ctx, text.held);
+  JS_FreeValue(ctx, item);
+  return good;
+}
+
+static bool read_list(JSContext *ctx, const struct parameter *p, JSValueConst v, struct argument *out) {
+  int64_t count;
+  if (!read_length(ctx, p, v, &count))
     return false;
   if (p->kind == TEXTS)
     out->texts = calloc((size_t)count + 1, sizeof *out->texts);
   else
     out->integers = calloc((size_t)count + 1, sizeof *out->integers);
   if (!out->texts && !out->integers)
-    return throw_error(ctx, ENOMEM, "%s", p->name), false;
-  for (int64_t i = 0; good && i < count; i++) {
-    struct argument text = {0};
-    JSValue item = JS_GetPropertyUint32(ctx, v, (uint32_t)i);
-    good = !JS_IsException(item);
-    if (good && p->kind == INTEGERS)
-      good = read_integer(ctx, p, item, 0, p->limit, (int64_t *)&out->integers[i]);
-    else if (good && (good = read_text(ctx, p, item, 0, LIST_TEXT_MAX, &text))) {
-      good = (out->texts[i] = strdup(text.text)) != NULL;
-      JS_FreeCString(ctx, text.text);
-    }
-    JS_FreeValue(ctx, item);
-    out->length = (size_t)i + 1;
-  }
-  return good;
+    return no_memory(ctx, p);
+  for (; (int64_t)out->length < count; out->length++)
+    if (!read_item(ctx, p, v, (uint32_t)out->length, out))
+      return false;
+  return true;
 }
 
 static bool read_entry(JSContext *ctx, const struct parameter *p, JSValueConst v, JSAtom name, char **out) {
-  struct argument text = {0};
-  const char *key = JS_AtomToCString(ctx, name);
-  JSValue item = key ? JS_GetProperty(ctx, v, name) : JS_EXCEPTION;
-  bool good = !JS_IsException(item);
-  if (good && (!*key || strchr(key, '=')))
-    good = refuse(ctx, p, "a record with usable names");
-  good = good && read_text(ctx, p, item, 0, LIST_TEXT_MAX, &text);
-  if (good && asprintf(out, "%s=%s", key, text.text) < 0)
-    *out = NULL, good = false;
-  JS_FreeCString(ctx, text.text);
-  JS_FreeCString(ctx, key);
+  struct argument key = {0}, text = {0};
+  JSValue key_value = JS_AtomToString(ctx, name), item = JS_GetProperty(ctx, v, name);
+  bool good = !JS_IsException(key_value) && !JS_IsException(item) &&
+              read_text(ctx, p, key_value, 1, LIST_TEXT_MAX, &key) &&
+              read_text(ctx, p, item, 0, LIST_TEXT_MAX, &text);
+  if (good && strchr(key.text, '='))
+    good = refuse(ctx, p, "a record whose names have no =");
+  if (good && asprintf(out, "%s=%s", key.text, text.text) < 0) {
+    *out = NULL;
+    good = no_memory(ctx, p);
+  }
+  JS_FreeCString(ctx, key.held);
+  JS_FreeCString(ctx, text.held);
+  JS_FreeValue(ctx, key_value);
   JS_FreeValue(ctx, item);
   return good;
 }
@@ -142,8 +158,7 @@ static bool read_record(JSContext *ctx, const struct parameter *p, JSValueConst 
   if (JS_GetOwnPropertyNames(ctx, &names, &count, v, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
     return false;
   bool good = count <= p->max || refuse(ctx, p, "small enough");
-  if (good)
-    good = (out->texts = calloc(count + 1, sizeof *out->texts)) != NULL;
+  good = good && ((out->texts = calloc(count + 1, sizeof *out->texts)) || no_memory(ctx, p));
   for (uint32_t i = 0; i < count; i++) {
     good = good && read_entry(ctx, p, v, names[i].atom, &out->texts[i]);
     JS_FreeAtom(ctx, names[i].atom);
@@ -166,7 +181,7 @@ static bool read_options(JSContext *ctx, const struct parameter *p, JSValueConst
   int count = parameter_count(p->fields);
   out->fields = calloc((size_t)count, sizeof *out->fields);
   if (!out->fields)
-    return refuse(ctx, p, "small enough");
+    return no_memory(ctx, p);
   for (int i = 0; i < count; i++) {
     out->fields[i].value = JS_GetPropertyStr(ctx, v, p->fields[i].name);
     if (JS_IsException(out->fields[i].value))

@@ -117,9 +117,9 @@ static JSValue start(JSContext *ctx, const char *path, const char *program, size
 
 int engine_run(const char *path, int argc, char **argv) {
   size_t length;
-  char *program = load_program(path, &length);
-  JSContext *ctx = program ? engine_create(!is_bytecode(path), argc, argv) : NULL;
-  if (!ctx)
+  JSContext *ctx = engine_create(!is_bytecode(path), argc, argv);
+  char *program = ctx ? load_program(path, &length) : NULL;
+  if (!program)
     return RT_EXIT_FAILURE;
   JSValue evaluation = start(ctx, path, program, length);
   free(program);
@@ -137,9 +137,9 @@ int engine_run(const char *path, int argc, char **argv) {
 
 int engine_compile(const char *source, const char *target) {
   size_t length, size;
-  char *program = load_program(source, &length);
-  JSContext *ctx = program ? engine_create(true, 0, NULL) : NULL;
-  if (!ctx)
+  JSContext *ctx = engine_create(true, 0, NULL);
+  char *program = ctx ? load_program(source, &length) : NULL;
+  if (!program)
     return RT_EXIT_FAILURE;
   JSValue module = compile(ctx, source, program, length);
   free(program);

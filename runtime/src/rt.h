@@ -33,7 +33,7 @@ JSValue module_function(JSContext *ctx, const struct rt_export *export); /* with
 /* globals.c */
 int globals_register(JSContext *ctx);
 
-/* log.c: one line to stderr (/dev/kmsg under process 1), cut at LOG_LINE_MAX bytes; control characters become spaces. */
+/* log.c: a line to stderr (/dev/kmsg under process 1), cut at LOG_LINE_MAX bytes; control characters become spaces. */
 #define LOG_LINE_MAX 900
 void log_line(const char *line, size_t length);
 void log_text(const char *text); /* one log line per line */

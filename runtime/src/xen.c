@@ -42,7 +42,9 @@ JSValue xen_throw(JSContext *ctx) {
 
 JSValue xen_outcome(JSContext *ctx, int result) { return result < 0 ? xen_throw(ctx) : JS_UNDEFINED; }
 
-JSValue xen_outcome_number(JSContext *ctx, int result) { return result < 0 ? xen_throw(ctx) : JS_NewInt32(ctx, result); }
+JSValue xen_outcome_number(JSContext *ctx, int result) {
+  return result < 0 ? xen_throw(ctx) : JS_NewInt32(ctx, result);
+}
 
 xc_interface *xen_control(JSContext *ctx) {
   static xc_interface *handle;

@@ -144,6 +144,9 @@ test('lists and records have limits', () => {
   throws('EINVAL', () => rt.spawn({ argv: [nowhere], env: Object.fromEntries(many.map((value, i) => [`v${i}`, value])) }));
   throws('EINVAL', () => rt.spawn({ argv: [nowhere], env: { 'a=b': 'x' } }));
   throws('EINVAL', () => rt.spawn({ argv: [nowhere], env: { '': 'x' } }));
+  throws('EINVAL', () => rt.spawn({ argv: [nowhere], env: { 'a\0b': 'x' } }));
+  throws('EINVAL', () => rt.spawn({ argv: [nowhere], env: { a: 1 } }));
+  throws('ENOENT', () => rt.spawn({ argv: [nowhere, '', 'x'], env: { a: '', b: 'x=y' } }));
   throws('EINVAL', () => rt.spawn({ argv: ['relative'] }));
   throws('EINVAL', () => rt.grantMap(1, [], true));
   throws('EINVAL', () => rt.grantMap(1, new Array(1025).fill(1), true));
