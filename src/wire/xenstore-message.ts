@@ -142,10 +142,11 @@ export function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
 }
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** Bytes of paths, tokens and domids. XenStore's values are bytes; the protocol's own strings are ASCII. */
 export const encodeText = (text: string): Uint8Array => encoder.encode(text);
-export const decodeText = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+export const decodeText = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 /** Each string followed by a NUL, then `tail` as it is (the value of a WRITE has no NUL). */
 export function encodeStrings(strings: readonly string[], tail: Uint8Array = new Uint8Array(0)): Uint8Array {

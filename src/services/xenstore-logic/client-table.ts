@@ -24,19 +24,30 @@ export interface Client {
 }
 
 const flags = ['waiting', 'unsent', 'partial', 'broken', 'shutdown'] as const;
+const WAITING_BIT = 1 << flags.indexOf('waiting');
 const MAGIC = 0x31_4c_4e_45;
 const HEADER_BYTES = 8;
 const RECORD_BYTES = 12;
+/** Where a record has its fields. */
+const DOMID = 0;
+const FLAGS = 2;
+const PORT = 4;
+const RING = 8;
 
+/** Records stay bytes until somebody asks for their client: most handlers need one of many. */
 export class ClientTable {
+  /** By record; a client that was handed out may have changed since. */
+  private readonly handedOut = new Map<number, Client>();
+
   private constructor(
     private readonly box: RecoveryBox,
-    private readonly clients: Client[],
-    private turn: number,
+    private view: DataView,
   ) {}
 
   static empty(box: RecoveryBox): ClientTable {
-    return new ClientTable(box, [], 0);
+    const view = new DataView(new ArrayBuffer(HEADER_BYTES));
+    view.setUint32(0, MAGIC, true);
+    return new ClientTable(box, view);
   }
 
   static read(box: RecoveryBox): ClientTable {
@@ -45,78 +56,110 @@ export class ClientTable {
       throw new Error('the recovery box holds no client table');
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (view.getUint32(0, true) !== MAGIC) throw new Error('the recovery box holds something else');
-    const count = (bytes.length - HEADER_BYTES) / RECORD_BYTES;
-    const clients = Array.from({ length: count }, (_, index) => decode(view, HEADER_BYTES + index * RECORD_BYTES));
-    return new ClientTable(box, clients, view.getUint32(4, true));
+    return new ClientTable(box, view);
   }
 
   save(): void {
-    const bytes = new Uint8Array(HEADER_BYTES + this.clients.length * RECORD_BYTES);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(0, MAGIC, true);
-    view.setUint32(4, this.turn, true);
-    for (const [index, client] of this.clients.entries()) encode(view, HEADER_BYTES + index * RECORD_BYTES, client);
-    this.box.write(bytes);
+    this.settle();
+    this.box.write(new Uint8Array(this.view.buffer, this.view.byteOffset, this.view.byteLength));
   }
 
   add(domid: DomId, port: EventPort, ring: number): Client {
     const nothing = { waiting: false, unsent: false, partial: false, broken: false, shutdown: false };
     const client = { domid, port, ring, ...nothing };
-    this.clients.push(client);
+    this.rebuild([...this.all(), client]);
     return client;
   }
 
   remove(client: Client): void {
-    this.clients.splice(this.clients.indexOf(client), 1);
+    this.rebuild(this.all().filter((other) => other !== client));
   }
 
   all(): readonly Client[] {
-    return [...this.clients];
+    return Array.from({ length: this.count }, (_, index) => this.client(index));
   }
 
   of(domid: DomId): Client | undefined {
-    return this.clients.find((client) => client.domid === domid);
+    for (let index = 0; index < this.count; index += 1)
+      if (this.view.getUint16(offsetOf(index) + DOMID, true) === domid) return this.client(index);
+    return undefined;
   }
 
   at(port: EventPort): Client | undefined {
-    return this.clients.find((client) => client.port === port);
+    for (let index = 0; index < this.count; index += 1)
+      if (this.view.getUint32(offsetOf(index) + PORT, true) === port) return this.client(index);
+    return undefined;
   }
 
   get someoneWaits(): boolean {
-    return this.clients.some((client) => client.waiting);
+    this.settle();
+    for (let index = 0; index < this.count; index += 1) if (this.waits(index)) return true;
+    return false;
   }
 
   /** Clients take turns, so that a busy one holds nobody up for long. */
   nextWaiting(): Client | undefined {
-    const count = this.clients.length;
-    for (let step = 1; step <= count; step += 1) {
-      const index = (this.turn + step) % count;
-      const client = this.clients[index];
-      if (!client?.waiting) continue;
-      this.turn = index;
-      return client;
+    this.settle();
+    const turn = this.view.getUint32(4, true);
+    for (let step = 1; step <= this.count; step += 1) {
+      const index = (turn + step) % this.count;
+      if (!this.waits(index)) continue;
+      this.view.setUint32(4, index, true);
+      return this.client(index);
     }
     return undefined;
   }
+
+  private get count(): number {
+    return (this.view.byteLength - HEADER_BYTES) / RECORD_BYTES;
+  }
+
+  private waits(index: number): boolean {
+    return (this.view.getUint16(offsetOf(index) + FLAGS, true) & WAITING_BIT) !== 0;
+  }
+
+  private client(index: number): Client {
+    const client = this.handedOut.get(index) ?? decode(this.view, offsetOf(index));
+    this.handedOut.set(index, client);
+    return client;
+  }
+
+  /** Brings the bytes up to date with the clients that were handed out. */
+  private settle(): void {
+    for (const [index, client] of this.handedOut) encode(this.view, offsetOf(index), client);
+  }
+
+  private rebuild(clients: readonly Client[]): void {
+    const turn = this.view.getUint32(4, true);
+    this.view = new DataView(new ArrayBuffer(HEADER_BYTES + clients.length * RECORD_BYTES));
+    this.view.setUint32(0, MAGIC, true);
+    this.view.setUint32(4, turn, true);
+    this.handedOut.clear();
+    for (const [index, client] of clients.entries()) this.handedOut.set(index, client);
+    this.settle();
+  }
 }
 
+const offsetOf = (index: number): number => HEADER_BYTES + index * RECORD_BYTES;
+
 function encode(view: DataView, at: number, client: Client): void {
-  const set = flags.reduce((bits, name, bit) => (client[name] ? bits | (1 << bit) : bits), 0);
-  view.setUint16(at, client.domid, true);
-  view.setUint16(at + 2, set, true);
-  view.setUint32(at + 4, client.port, true);
-  view.setUint32(at + 8, client.ring, true);
+  let set = 0;
+  for (let bit = 0; bit < flags.length; bit += 1) if (client[flags[bit] as keyof Client]) set |= 1 << bit;
+  view.setUint16(at + DOMID, client.domid, true);
+  view.setUint16(at + FLAGS, set, true);
+  view.setUint32(at + PORT, client.port, true);
+  view.setUint32(at + RING, client.ring, true);
 }
 
 function decode(view: DataView, at: number): Client {
-  const domid = view.getUint16(at, true);
-  const set = view.getUint16(at + 2, true);
+  const domid = view.getUint16(at + DOMID, true);
+  const set = view.getUint16(at + FLAGS, true);
   if (domid > LAST_GUEST_DOMID || set >= 1 << flags.length) throw new Error('the client table is damaged');
   const has = (name: (typeof flags)[number]): boolean => (set & (1 << flags.indexOf(name))) !== 0;
   return {
     domid,
-    port: view.getUint32(at + 4, true),
-    ring: view.getUint32(at + 8, true),
+    port: view.getUint32(at + PORT, true),
+    ring: view.getUint32(at + RING, true),
     waiting: has('waiting'),
     unsent: has('unsent'),
     partial: has('partial'),

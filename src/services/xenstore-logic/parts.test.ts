@@ -151,6 +151,6 @@ describe('the client table', () => {
       Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 1, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     ],
   ])('is not read from %s', (_, bytes) => {
-    expect(() => ClientTable.read({ read: () => bytes, write: () => undefined })).toThrow();
+    expect(() => ClientTable.read({ read: () => bytes, write: () => undefined }).all()).toThrow();
   });
 });
