@@ -1,0 +1,48 @@
+/** How the attack machine's VMs are made. All run the same program; their labels differ, and their orders. */
+import * as rt from 'ennead:rt';
+import { domainTypes } from '../../../../src/contracts/flask-contexts.ts';
+import { hasIommu, type Label, labels, TOOLSTACK, type Vm, XENSTORE_LOGIC } from '../plan.ts';
+import { type Knowledge, ordersText } from './knowledge.ts';
+
+/** Linux limits what comes through /dev/kmsg and what privcmd may do; both limits are the attacker's own to lift. */
+const KERNEL_OPTIONS = 'earlyprintk=xen,keep quiet loglevel=5 printk.devkmsg=on xen_privcmd.unrestricted=1';
+const VM_MEMORY_MIB = 28;
+const BUILDER_MEMORY_MIB = 96;
+/** For page tables and the like that count as the domain's memory. */
+const SLACK_KIB = 1024;
+
+export const lookUpSids = (): number[] =>
+  labels.map((label: Label) => rt.flaskContextToSid(`system_u:system_r:${domainTypes[label]}`));
+
+export function createVm(vm: Vm, { sids }: Knowledge): void {
+  const { domid, label } = vm;
+  const iommu = hasIommu(vm);
+  const maxMemoryKib = memoryMibOf(label) * 1024 + SLACK_KIB;
+  const ssid = sids[labels.indexOf(label)]!;
+  const limits = { grantFrames: 4, maptrackFrames: 64, eventPorts: 1023 };
+  rt.domainCreate({ domid, ssid, uuid: rt.randomBytes(16), vcpus: 1, maxMemoryKib, iommu, ...limits });
+}
+
+/** Returns a frame of its memory. It stays paused. */
+export function loadVm(vm: Vm, knowledge: Knowledge): number {
+  const { domid, label } = vm;
+  const built = rt.domainBuildPv({
+    domid,
+    memoryMib: memoryMibOf(label),
+    kernel: '/images/core.elf',
+    ramdisks: ['/images/hostile.cpio', ...(label === 'builder' ? ['/images/for-builder.cpio'] : [])],
+    cmdline: `${KERNEL_OPTIONS} ${ordersOf(vm, knowledge)}`,
+    // As in a real host: Logic gets the store page, and Toolstack the console page of guests.
+    storeDomid: XENSTORE_LOGIC.domid,
+    storePort: 0,
+    consoleDomid: label === 'guest' ? TOOLSTACK.domid : domid,
+    consolePort: 0,
+    hardwareDomain: false,
+  });
+  return built.storeGfn;
+}
+
+const memoryMibOf = (label: Label): number => (label === 'builder' ? BUILDER_MEMORY_MIB : VM_MEMORY_MIB);
+
+const ordersOf = ({ domid, label, part }: Vm, knowledge: Knowledge): string =>
+  ordersText({ part: part === 'attacker' ? part : 'victim', enforcing: rt.flaskEnforcing(), domid, label, knowledge });

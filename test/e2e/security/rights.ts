@@ -1,0 +1,77 @@
+/**
+ * All that the attacks may achieve: whatever the manifests say, a right that is not in this table fails the suite. Each stands for
+ * an entry of a manifest; docs/policy.md gives its reason.
+ */
+import type { AttackName, Label } from './plan.ts';
+
+type Rights = Partial<Record<AttackName, readonly (Label | 'host')[]>>;
+
+const builtByBootstrapper: readonly Label[] = ['pciback', 'xenstore-state', 'xenstore-logic', 'builder'];
+const builtByBuilder: readonly Label[] = ['toolstack', 'blkback', 'netback', 'guest'];
+const drivers: readonly Label[] = ['blkback', 'netback'];
+const everyoneBut = (label: Label): Label[] =>
+  [...builtByBootstrapper, ...builtByBuilder].filter((one) => one !== label);
+
+export const rights: Readonly<Record<Label, Rights>> = {
+  bootstrapper: {
+    'phys-info': ['host'],
+    'context-to-sid': ['host'],
+    'sid-to-context': ['host'],
+    create: builtByBootstrapper,
+    list: builtByBootstrapper,
+    'map-read': builtByBootstrapper,
+    'map-write': builtByBootstrapper,
+    build: builtByBootstrapper,
+    'max-mem': builtByBootstrapper,
+    unpause: builtByBootstrapper,
+    'virq-handler': ['xenstore-logic'],
+  },
+  pciback: {
+    'map-gsi': ['pciback', ...drivers],
+    'irq-permission': ['pciback', ...drivers],
+    'iomem-permission': ['pciback', ...drivers],
+    'ioport-permission': ['pciback', ...drivers],
+    'pci-assign': drivers,
+    list: drivers,
+    'offer-channel': ['xenstore-logic', 'builder', ...drivers],
+    'bind-ports': ['builder'],
+  },
+  'pciback-retired': {},
+  'xenstore-state': { 'offer-channel': ['xenstore-logic'] },
+  'xenstore-logic': {
+    list: everyoneBut('xenstore-logic'),
+    'grant-store': everyoneBut('xenstore-logic'),
+    'offer-channel': everyoneBut('xenstore-logic'),
+  },
+  builder: {
+    'phys-info': ['host'],
+    'context-to-sid': ['host'],
+    'sid-to-context': ['host'],
+    create: builtByBuilder,
+    list: everyoneBut('builder'),
+    'map-read': builtByBuilder,
+    'map-write': builtByBuilder,
+    build: builtByBuilder,
+    'max-mem': builtByBuilder,
+    pause: ['pciback', ...builtByBuilder],
+    unpause: ['pciback', ...builtByBuilder],
+    shutdown: builtByBuilder,
+    destroy: builtByBuilder,
+    'offer-channel': ['xenstore-logic', 'toolstack', 'pciback'],
+    // Both ends are allowed to it: it builds Toolstack, and talks with it.
+    'channel-inside': ['toolstack'],
+  },
+  toolstack: {
+    'phys-info': ['host'],
+    'xen-messages': ['host'],
+    'context-to-sid': ['host'],
+    'sid-to-context': ['host'],
+    list: everyoneBut('toolstack'),
+    'offer-channel': ['xenstore-logic', 'builder', ...drivers, 'guest'],
+    'grant-console': ['guest'],
+  },
+  blkback: { 'offer-channel': ['pciback', 'xenstore-logic', 'toolstack', 'guest'] },
+  netback: { 'offer-channel': ['pciback', 'xenstore-logic', 'toolstack', 'guest'] },
+  qemu: {},
+  guest: { 'offer-channel': ['xenstore-logic', 'toolstack', ...drivers] },
+};
