@@ -31,6 +31,8 @@ async function tryFlock(path: string, flags: readonly string[]): Promise<Lock | 
   child.unref();
   return {
     async release() {
+      // Waited for again: nothing else may keep this process alive until then.
+      child.ref();
       child.stdin.end();
       await ended;
     },
