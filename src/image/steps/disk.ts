@@ -1,5 +1,6 @@
 /** The storage of a virtual host: what BlkBack finds on its controller. Sparse, so it costs nothing until it is written. */
 import { join } from 'node:path';
+import { SOURCE_DATE_EPOCH } from '../command.ts';
 import { digestFile } from '../digest.ts';
 import type { Step } from '../step.ts';
 import { fileSystemRecipe, makeFileSystem } from './file-system.ts';
@@ -18,6 +19,7 @@ export const hostDisk: Step = {
   async build(job) {
     const root = join(job.scratchDir, 'root');
     await job.run(['mkdir', '-p', join(root, 'volumes')]);
+    await job.run(['touch', `--date=@${SOURCE_DATE_EPOCH}`, root, join(root, 'volumes')]);
     await makeFileSystem(job, {
       image: join(job.outDir, IMAGE),
       root,
