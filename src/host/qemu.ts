@@ -50,7 +50,7 @@ const XEN_ARGUMENTS = [
   'conswitch=x',
 ];
 
-const BOOTSTRAPPER_ARGUMENTS = ['console=hvc0', 'quiet', 'loglevel=4', 'printk.devkmsg=on', 'pci=off', 'acpi=off', 'swiotlb=noforce', 'tsc=unstable'];
+const BOOTSTRAPPER_ARGUMENTS = ['console=hvc0', 'quiet', 'loglevel=4', 'printk.devkmsg=on', 'pci=off', 'acpi=off', 'swiotlb=noforce'];
 
 /** Domain 0's memory: the images of the VMs that it builds, and its own program. It is free again after the boot. */
 export const BOOTSTRAPPER_MEMORY_MIB = 256;

@@ -6,11 +6,11 @@ import type { DomId, PvImage } from '../xen/ports.ts';
 export const IMAGES = '/images';
 
 /**
- * The kernel's log and the service's go to Xen's own console through hypercalls. There is no hvc0: nobody serves the consoles of
+ * The kernel's log and the service's go to Xen's own console through hypercalls. A domU gets no hvc0: nobody serves the consoles of
  * services, and Linux waits for ever on a console ring that is full. Errors and worse are printed, and so is a service's log,
  * which has that level.
  */
-const COMMON_OPTIONS = ['earlyprintk=xen,keep', 'quiet', 'loglevel=4', 'printk.devkmsg=on', 'tsc=unstable'];
+const COMMON_OPTIONS = ['quiet', 'loglevel=4', 'printk.devkmsg=on'];
 
 export interface ServiceVmOptions {
   readonly parameters?: BootParameters;
@@ -22,7 +22,9 @@ export interface ServiceVmOptions {
 
 export function serviceImage(service: CataloguedService, options: ServiceVmOptions = {}): PvImage {
   const { kernel, options: ownOptions }: CatalogueEntry = serviceCatalogue[service];
-  const words = [...COMMON_OPTIONS, ...ownOptions, ...(options.kernelOptions ?? [])];
+  // An initial domain's hvc0 is Xen's console itself; with both it would say everything twice.
+  const console = kernel === 'pci' ? 'console=hvc0' : 'earlyprintk=xen,keep';
+  const words = [console, ...COMMON_OPTIONS, ...ownOptions, ...(options.kernelOptions ?? [])];
   return {
     kernelPath: `${IMAGES}/${kernel}.elf`,
     ramdiskPaths: [`${IMAGES}/${service}.cpio`, ...(options.ramdisks ?? [])],

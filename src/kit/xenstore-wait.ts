@@ -16,8 +16,7 @@ export async function waitForNode<T>(
       reject(new PortError('ETIMEDOUT', 'xenstore waitFor', `${path} for ${timeoutMs} ms`)),
     );
     check = () => {
-      store
-        .read(path)
+      readIfAllowed(store, path)
         .then((value) => {
           const answer = accept(value);
           if (answer !== undefined) resolve(answer);
@@ -37,5 +36,15 @@ export async function waitForNode<T>(
     }
   } finally {
     cancelTimer();
+  }
+}
+
+/** XenStore does not tell a node that is not there from one below a node that we may not read: both may still come. */
+async function readIfAllowed(store: Pick<XenStore, 'read'>, path: string): Promise<string | null> {
+  try {
+    return await store.read(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return null;
+    throw error;
   }
 }
