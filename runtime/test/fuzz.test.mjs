@@ -29,7 +29,7 @@ function options() {
   const object = {};
   for (let i = below(fields.length); i > 0; i--) {
     const [name, value] = [pick(fields), below(4) === 0 ? any() : pick([1, true, nowhere, [nowhere], new Uint8Array(16), {}])];
-    if (below(8) > 0) object[name] = value;
+    if (below(8) > 0) Object.defineProperty(object, name, { configurable: true, enumerable: true, value });
     else Object.defineProperty(object, name, { configurable: true, enumerable: true, get: () => { attempt(); return value; } });
   }
   return object;
