@@ -6,7 +6,7 @@ import { CommandLog } from './command.ts';
 import { Execution } from './execution.ts';
 import { initramfs, steps } from './graph.ts';
 import { acquireLock } from './lock.ts';
-import { ensurePackages, HOST_PACKAGES, TEST_PACKAGES, type Toolbox } from './packages.ts';
+import { COMPILER_PACKAGES, ensurePackages, HOST_PACKAGES, TEST_PACKAGES, type Toolbox } from './packages.ts';
 import { createProgress, type Progress, seconds } from './progress.ts';
 import type { Artifact, Step } from './step.ts';
 import { hostDisk } from './steps/disk.ts';
@@ -108,7 +108,12 @@ async function checkPackages(
   const log = new CommandLog(store.logPath('packages'));
   const startedMs = performance.now();
   try {
-    const names = [...HOST_PACKAGES, ...others, ...allNeeds(wanted).flatMap((step) => step.packages)];
+    const names = [
+      ...HOST_PACKAGES,
+      ...COMPILER_PACKAGES,
+      ...others,
+      ...allNeeds(wanted).flatMap((step) => step.packages),
+    ];
     return await ensurePackages(names, log, (missing) => progress.note(`installing ${missing.join(' ')}`));
   } catch (cause) {
     progress.note(`failed  packages, after ${seconds(performance.now() - startedMs)}; log: ${log.path}`);

@@ -10,21 +10,16 @@ it('a second build waits, says so once, and goes on when the first has finished'
     const path = join(root, 'lock');
     const events: string[] = [];
     const first = await acquireLock(path, () => events.push('first waits'));
-    const waiting = new Promise<void>((resolve, reject) => {
-      acquireLock(path, () => {
-        events.push('second waits');
-        setTimeout(() => first.release().then(() => events.push('first done')), 50);
-      })
-        .then(async (second) => {
-          events.push('second goes on');
-          await second.release();
-          resolve();
-        })
-        .catch(reject);
+    let released: Promise<unknown> | undefined;
+    const second = await acquireLock(path, () => {
+      events.push('second waits');
+      released = first.release();
     });
-    await waiting;
-    expect(events[0]).toBe('second waits');
-    expect(events.slice(1).sort()).toEqual(['first done', 'second goes on']);
+    events.push('second goes on');
+    await Promise.all([released, second.release()]);
+    expect(events).toEqual(['second waits', 'second goes on']);
+    await (await acquireLock(path, () => events.push('third waits'))).release();
+    expect(events).not.toContain('third waits');
   } finally {
     await rm(root, { recursive: true });
   }

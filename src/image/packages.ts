@@ -6,6 +6,9 @@ import { type CommandLog, runCommand } from './command.ts';
 /** What the virtual host and the operator's command run, beside what each build step names itself. */
 export const HOST_PACKAGES = ['qemu-system-x86', 'seabios', 'ipxe-qemu', 'openssh-client', 'util-linux'] as const;
 
+/** The compiler's plain name. What it compiles is keyed by the package behind it, which steps name themselves. */
+export const COMPILER_PACKAGES = ['gcc'] as const;
+
 /** Only tests use these: sanitizers and separate implementations to compare with. */
 export const TEST_PACKAGES = ['clang', 'cpio'] as const;
 

@@ -40,7 +40,7 @@ export const exampleGuest: Step = {
   lane: 'network',
   needs: [],
   newest: true,
-  packages: ['e2fsprogs', 'fakeroot', 'mmdebstrap'],
+  packages: ['e2fsprogs', 'fakeroot', 'mmdebstrap', 'uidmap'],
   inputs: async () => ({
     recipe: await digestFile(import.meta.filename),
     format: await fileSystemRecipe(),

@@ -38,6 +38,7 @@ export function initramfsStep(manifest: Manifest, carried: Readonly<Record<strin
     inputs: async () => ({
       recipe: await digestFile(import.meta.filename),
       writer: await digestFile(WRITER),
+      compressor: process.versions.zlib,
       carried: JSON.stringify(images.map(([name, image]) => [name, 'step' in image ? image.file : image.path])),
       // What ldd finds is the machine's: the bytes count, not the versions.
       extras: digestBytes(writeCpio(await extraEntries(programs))),
