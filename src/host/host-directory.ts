@@ -25,7 +25,10 @@ export interface HostDirectory {
 
 export function hostDirectory(name = 'default'): HostDirectory {
   const data = process.env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share');
-  const path = process.env.ENNEAD_HOST_DIR ?? join(data, 'ennead', 'hosts', name);
+  return hostDirectoryAt(process.env.ENNEAD_HOST_DIR ?? join(data, 'ennead', 'hosts', name));
+}
+
+export function hostDirectoryAt(path: string): HostDirectory {
   const at = (file: string) => join(path, file);
   return {
     path,
