@@ -13,6 +13,8 @@ import { type ByteStream, PortError } from '../xen/ports.ts';
 
 interface Waiting {
   readonly operation: string;
+  readonly requestId: number;
+  readonly packet: Uint8Array;
   resolve(payload: Uint8Array): void;
   reject(error: PortError): void;
 }
@@ -21,8 +23,14 @@ const READ_BYTES = 4096;
 
 export class XenStoreConnection {
   private readonly reader = new PacketReader();
-  private readonly waiting = new Map<number, Waiting>();
-  private readonly output: Uint8Array[] = [];
+  /**
+   * In order; only the first one has been sent. Linux's xenbus device must never hold a second request of ours: it registers a watch
+   * while holding the lock under which it would take in the answer to the request before, and waits for ever.
+   * @source Linux drivers/xen/xenbus/xenbus_dev_frontend.c, xenbus_file_write and xenbus_dev_queue_reply
+   */
+  private readonly waiting: Waiting[] = [];
+  /** What the stream has not taken of the first request. */
+  private unsent: Uint8Array | null = null;
   private lastRequestId = 0;
   private closedWhy: string | null = null;
 
@@ -49,9 +57,9 @@ export class XenStoreConnection {
     const requestId = this.lastRequestId;
     return new Promise((resolve, reject) => {
       const refuse = (error: PortError): void => reject(new PortError(error.code, operation, subject));
-      this.waiting.set(requestId, { operation, resolve, reject: refuse });
-      this.output.push(encodePacket({ type: messageTypes[type], requestId, transactionId, payload }));
-      this.flush();
+      const packet = encodePacket({ type: messageTypes[type], requestId, transactionId, payload });
+      this.waiting.push({ operation, requestId, packet, resolve, reject: refuse });
+      if (this.waiting.length === 1) this.sendFirst();
     });
   }
 
@@ -61,22 +69,20 @@ export class XenStoreConnection {
     this.stream.onReadable(null);
     this.stream.onWritable(null);
     this.stream.close();
-    for (const { operation, reject } of this.waiting.values()) reject(new PortError('ENOTCONN', operation, why));
-    this.waiting.clear();
+    for (const { operation, reject } of this.waiting.splice(0)) reject(new PortError('ENOTCONN', operation, why));
+  }
+
+  private sendFirst(): void {
+    this.unsent = this.waiting[0]?.packet ?? null;
+    this.flush();
   }
 
   /** A whole message goes in one write: Linux's xenbus device takes it whole, and never says when it is writable. */
   private flush(): void {
-    for (let first = this.output[0]; first; first = this.output[0]) {
-      const taken = this.stream.write(first);
-      if (taken < first.length) {
-        this.output[0] = first.subarray(taken);
-        this.stream.onWritable(() => this.flush());
-        return;
-      }
-      this.output.shift();
-    }
-    this.stream.onWritable(null);
+    if (this.unsent === null) return;
+    const taken = this.stream.write(this.unsent);
+    this.unsent = taken < this.unsent.length ? this.unsent.subarray(taken) : null;
+    this.stream.onWritable(this.unsent && (() => this.flush()));
   }
 
   private readAll(): void {
@@ -95,9 +101,10 @@ export class XenStoreConnection {
       if (path !== undefined && token !== undefined) this.onWatchEvent(path, token);
       return;
     }
-    const request = this.waiting.get(requestId);
-    if (!request) return;
-    this.waiting.delete(requestId);
+    const request = this.waiting[0];
+    if (request?.requestId !== requestId) return;
+    this.waiting.shift();
+    if (this.waiting.length > 0) this.sendFirst();
     if (type !== messageTypes.error) request.resolve(payload);
     else request.reject(new PortError(errorCode(payload), request.operation, ''));
   }
