@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { spawnQemu } from '../../../src/host/host.ts';
-import { hostDirectory } from '../../../src/host/host-directory.ts';
+import { hostDirectoryAt } from '../../../src/host/host-directory.ts';
 import { monitorCommand } from '../../../src/host/monitor.ts';
 import { followLines } from '../../../src/host/serial-log.ts';
 import type { AttackImages } from './images.ts';
@@ -14,23 +14,22 @@ export interface RunOptions {
   /** A folder of its own for each run. */
   readonly directory: string;
   readonly enforcing: boolean;
-  /** Looks at the whole serial text so far. */
-  readonly heardEnough: (text: string) => boolean;
+  /** Told every line of the serial console, once. */
+  readonly heardEnough: (line: string) => boolean;
   readonly timeoutMs: number;
 }
 
 /** Returns the serial text. Rejects, with its end, when `heardEnough` is not satisfied in time. */
 export async function runMachine(images: AttackImages, options: RunOptions): Promise<string> {
-  process.env.ENNEAD_HOST_DIR = options.directory;
-  const directory = hostDirectory();
+  const directory = hostDirectoryAt(options.directory);
   await writeFile(directory.disk, '');
   const pid = await spawnQemu(directory, images, {
     memoryMib: MEMORY_MIB,
     cpus: 2,
     iommu: true,
     sshPort: null,
-    // Later words win. Without sync_console Xen drops what it cannot write fast enough.
-    xenArguments: [`flask=${options.enforcing ? 'enforcing' : 'permissive'}`, 'sync_console'],
+    // Later words win. Xen drops what it cannot write fast enough: it gets room for all of it.
+    xenArguments: [`flask=${options.enforcing ? 'enforcing' : 'permissive'}`, 'serial_tx_buffer=4M'],
     kernelArguments: ['printk.devkmsg=on', 'hostile.part=bootstrapper', `hostile.enforcing=${options.enforcing}`],
   });
   const ended = new AbortController();
@@ -56,7 +55,7 @@ async function listen(
   try {
     for await (const line of followLines(serialLog, ended.signal)) {
       lines.push(line);
-      if (/hostile: \d+ (.* done|alive)/.test(line) && heardEnough(lines.join('\n'))) return lines.join('\n');
+      if (heardEnough(line)) return lines.join('\n');
     }
   } finally {
     clearTimeout(timer);

@@ -7,6 +7,7 @@ import { type Orders, readOrders } from './knowledge.ts';
 import { attackAs, stayAlive } from './report.ts';
 
 const RETRY_MS = 100;
+const FIRST_EVENT_TIMEOUT_MS = 1_000;
 const RETIREMENT_TIMEOUT_MS = 120_000;
 
 /** Mapping its memory is refused as well; what counts is whether Xen knows the domain. */
@@ -29,7 +30,7 @@ function whenAllAreThere(self: number, then: () => void): void {
 /** PCIBack's one channel leads to Builder, which offered it: word is given by it, and taken, that the label has changed. */
 function awaitRetirement(channel: number): void {
   // A new channel always has one event pending.
-  rt.evtchnWait(channel, RETRY_MS);
+  rt.evtchnWait(channel, FIRST_EVENT_TIMEOUT_MS);
   rt.evtchnNotify(channel);
   if (!rt.evtchnWait(channel, RETIREMENT_TIMEOUT_MS)) throw new Error('Builder has not retired this VM');
 }
