@@ -64,6 +64,12 @@ export interface ExtraFile {
   readonly why: string;
 }
 
+/** Another program of ours in the VM: `<name>.ts` beside the service's main.ts becomes /<name>.qbc. */
+export interface SecondProgram {
+  readonly name: string;
+  readonly why: string;
+}
+
 export interface KernelOption {
   readonly option: string;
   readonly why: string;
@@ -84,6 +90,7 @@ export interface Manifest {
   readonly reset: { readonly depth: 'heap' | 'process' | 'vm' | 'none' | 'destroyed'; readonly when: string };
   readonly cmdline: readonly KernelOption[];
   readonly files: readonly ExtraFile[];
+  readonly programs?: readonly SecondProgram[];
   readonly hypercalls: readonly HypercallRight[];
   readonly grants: readonly GrantRight[];
   readonly channels: readonly ChannelRight[];

@@ -6,7 +6,7 @@ import type { Manifest, ServiceName } from '../../kit/manifest.ts';
 import { type CpioEntry, writeCpio } from '../cpio.ts';
 import { digestBytes, digestFile } from '../digest.ts';
 import { extraEntries } from '../extra-files.ts';
-import type { Scope, Step } from '../step.ts';
+import type { Artifact, Scope, Step } from '../step.ts';
 import { programStep } from './program.ts';
 import { runtime } from './runtime.ts';
 
@@ -23,7 +23,8 @@ export const archiveName = (service: ServiceName): string => `${service}.cpio`;
 
 /** `carried`: by file name under /images. */
 export function initramfsStep(manifest: Manifest, carried: Readonly<Record<string, CarriedImage>>): Step {
-  const program = programStep(manifest.name);
+  const programNames = (manifest.programs ?? []).map(({ name }) => name);
+  const program = programStep(manifest.name, programNames);
   const images = Object.entries(carried);
   const steps = images.flatMap(([, image]) => ('step' in image ? [image.step] : []));
   const programs = manifest.files.map((file) => file.path);
@@ -49,7 +50,7 @@ export function initramfsStep(manifest: Manifest, carried: Readonly<Record<strin
         // The kernel opens it as the first program's standard streams, before anything is mounted.
         { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
         { kind: 'file', path: 'init', mode: 0o755, bytes: await readFile(job.artifact(runtime).path('ennead-rt')) },
-        { kind: 'file', path: 'service.qbc', bytes: await readFile(job.artifact(program).path('service.qbc')) },
+        ...(await programEntries(job.artifact(program), ['service', ...programNames])),
         ...(await extraEntries(programs)),
         ...(await carriedEntries(job, images)),
       ];
@@ -57,6 +58,16 @@ export function initramfsStep(manifest: Manifest, carried: Readonly<Record<strin
       return { version: job.artifact(program).version };
     },
   };
+}
+
+function programEntries(program: Artifact, names: readonly string[]): Promise<CpioEntry[]> {
+  return Promise.all(
+    names.map(async (name) => ({
+      kind: 'file',
+      path: `${name}.qbc`,
+      bytes: await readFile(program.path(`${name}.qbc`)),
+    })),
+  );
 }
 
 /** Kernels travel compressed: Xen's domain builder inflates them itself, and a VM that carries some needs half the memory. */

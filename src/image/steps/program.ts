@@ -1,4 +1,4 @@
-/** A service's program: its TypeScript as one module, compiled to QuickJS bytecode. */
+/** A service's programs: its TypeScript as one module each, compiled to QuickJS bytecode. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, version as esbuildVersion } from 'esbuild';
@@ -10,7 +10,10 @@ import { runtime } from './runtime.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..', '..');
 
-export function programStep(service: ServiceName): Step {
+/** `programs`: names of entry points beside main.ts, which becomes service.qbc. */
+export function programStep(service: ServiceName, programs: readonly string[]): Step {
+  const entries = [['service', 'main'] as const, ...programs.map((name) => [name, name] as const)];
+  const bundles = (): Promise<string[]> => Promise.all(entries.map(([, entry]) => bundleService(service, entry)));
   return {
     name: `program-${service}`,
     summary: `bytecode of ${service}`,
@@ -18,23 +21,26 @@ export function programStep(service: ServiceName): Step {
     needs: [runtime],
     packages: [],
     // Bundling takes milliseconds, so its result is the input, rather than whatever it might have read.
-    inputs: async () => ({ module: digestBytes(await bundleService(service)) }),
+    inputs: async () => ({ modules: digestBytes((await bundles()).join('\0')) }),
     async build(job) {
-      const module = join(job.outDir, `${service}.js`);
-      const text = await bundleService(service);
-      await writeFile(module, text);
+      const texts = await bundles();
       const compiler = job.artifact(runtime).path('ennead-rt');
-      await job.run([compiler, '--compile', `${service}.js`, 'service.qbc'], { cwd: job.outDir });
-      return { version: digestBytes(text).slice(0, 12), materials: [] };
+      for (const [index, [name]] of entries.entries()) {
+        // The name appears in stack traces.
+        const module = name === 'service' ? `${service}.js` : `${service}-${name}.js`;
+        await writeFile(join(job.outDir, module), texts[index]!);
+        await job.run([compiler, '--compile', module, `${name}.qbc`], { cwd: job.outDir });
+      }
+      return { version: digestBytes(texts.join('\0')).slice(0, 12), materials: [] };
     },
   };
 }
 
 /** One ES module with everything but the runtime's own. @throws when an input lies outside the service's allowance. */
-export async function bundleService(service: ServiceName): Promise<string> {
+export async function bundleService(service: ServiceName, entry = 'main'): Promise<string> {
   const result = await build({
     absWorkingDir: REPOSITORY,
-    entryPoints: [join('src', 'services', service, 'main.ts')],
+    entryPoints: [join('src', 'services', service, `${entry}.ts`)],
     bundle: true,
     write: false,
     metafile: true,

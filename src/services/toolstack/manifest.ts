@@ -17,6 +17,9 @@ export const manifest = defineManifest({
       why: "the SSH server through which the operator's command arrives",
     },
   ],
+  programs: [
+    { name: 'session', why: "what an operator's SSH session runs instead of a shell: carries bytes to Toolstack" },
+  ],
   hypercalls: [
     {
       on: ['anyone', 'self'],
