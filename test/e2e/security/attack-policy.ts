@@ -1,8 +1,7 @@
 /**
- * The policy of the attack machine: the real one, and what the hostile program needs to run at all and to be heard. None of
- * the additions is a right over another VM. They are listed here and nowhere else, and the test requires that nothing else was added.
+ * The policy of the attack machine: the real one, and what the hostile program needs to run at all and to be heard. Only the
+ * last of the additions is a right over another VM. They are listed here and nowhere else, and the test requires that nothing else was added.
  */
-
 import { pvBuildRights } from '../../../src/kit/manifest.ts';
 import { baseline } from '../../../src/policy/baseline.ts';
 import { assemble } from '../../../src/policy/checkpolicy.ts';
