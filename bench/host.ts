@@ -9,7 +9,7 @@ import { hostImages, killHost, spawnQemu, startHost } from '../src/host/host.ts'
 import { hostDirectory } from '../src/host/host-directory.ts';
 import { followLines } from '../src/host/serial-log.ts';
 import { buildImages, type ImageSet } from '../src/image/build.ts';
-import { bareDomainZero } from './bare-domain-zero.ts';
+import { writeBareDomainZero } from './bare-domain-zero.ts';
 import { consoleFirstByteMs, stopByCommand, tableOfServices, toolstackAnswers } from './operator.ts';
 
 const ROUNDS = 3;

@@ -24,4 +24,5 @@ for (const [name, command] of stages) runStage(name, command);
 console.log('\n== images');
 await buildImages({ tests: true });
 runStage('runtime tests', ['npm', 'run', '--silent', 'test:runtime']);
+runStage('attacks on a booted Xen', ['npm', 'run', '--silent', 'test:security']);
 runStage('tests on a booted host', ['npm', 'run', '--silent', 'test:e2e']);
