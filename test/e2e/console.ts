@@ -9,8 +9,9 @@ export class GuestConsole {
   readonly #child: ChildProcessWithoutNullStreams;
   #wake: () => void = () => {};
 
-  constructor(guest: string) {
-    this.#child = spawn(process.execPath, [ENNEAD, 'console', guest]);
+  /** `command`: another one that ends up on the guest's console. */
+  constructor(guest: string, command: readonly string[] = ['console', guest]) {
+    this.#child = spawn(process.execPath, [ENNEAD, ...command]);
     const more = (chunk: Buffer) => {
       this.#text = (this.#text + chunk.toString('latin1')).slice(-TEXT_MAX);
       this.#wake();

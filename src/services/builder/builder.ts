@@ -1,6 +1,7 @@
 /** Builder's life: it makes an end of domain 0, builds the drivers' VMs and Toolstack, and then serves Toolstack. */
 import type { BootParameters } from '../../contracts/boot-parameters.ts';
-import { BOOTSTRAPPER_DOMID, BUILDER_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import { BOOTSTRAPPER_DOMID, BUILDER_DOMID, PCIBACK_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import { contextOf, domainTypes } from '../../contracts/flask-contexts.ts';
 import type { Controller } from '../../contracts/pci-handover.ts';
 import type { MessageLink } from '../../kit/link.ts';
 import { rpcPeer } from '../../kit/rpc.ts';
@@ -81,7 +82,7 @@ export class Builder {
       await this.setUp(controllers);
     } finally {
       this.setUpsAtWork -= 1;
-      if (this.setUpsAtWork === 0) this.retirePciBack();
+      if (this.setUpsAtWork === 0) await this.retirePciBack();
     }
   }
 
@@ -115,10 +116,16 @@ export class Builder {
     }
   }
 
-  private retirePciBack(): void {
+  private async retirePciBack(): Promise<void> {
     if (this.goingDown || this.pciback.retired) return;
     this.pciback.retire();
     this.ports.log('pciback is paused and has no rights now');
+    const entry = this.ledger.get(PCIBACK_DOMID);
+    if (!entry) return;
+    // The trust list says what is, not what was.
+    const record = { ...entry.record, label: contextOf(domainTypes['pciback-retired']) };
+    this.ledger.put({ ...entry, record });
+    await publishTrust(this.ports.store, record);
   }
 
   private serveToolstack(link: MessageLink): void {
