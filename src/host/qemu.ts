@@ -50,10 +50,24 @@ const XEN_ARGUMENTS = [
   'conswitch=x',
 ];
 
-const BOOTSTRAPPER_ARGUMENTS = ['console=hvc0', 'quiet', 'loglevel=4', 'printk.devkmsg=on', 'pci=off', 'acpi=off', 'swiotlb=noforce'];
+const BOOTSTRAPPER_ARGUMENTS = [
+  'console=hvc0',
+  'quiet',
+  'loglevel=4',
+  'printk.devkmsg=on',
+  'pci=off',
+  'acpi=off',
+  'swiotlb=noforce',
+];
 
 /** Domain 0's memory: the images of the VMs that it builds, and its own program. It is free again after the boot. */
 export const BOOTSTRAPPER_MEMORY_MIB = 256;
+
+/**
+ * Under QEMU's emulation an inter-processor interrupt is lost now and then, and with it Xen's word to an idle processor that there is work. Xen's
+ * default scheduler (credit2) then lets that work wait for the next chance event, for ever at worst; credit looks at every tick.
+ */
+const EMULATION_XEN_ARGUMENTS = ['sched=credit'];
 
 function processor(kvm: boolean): string[] {
   if (kvm) return ['-accel', 'kvm', '-cpu', 'host'];
@@ -68,6 +82,7 @@ export function qemuArguments(directory: HostDirectory, images: MachineImages, o
   const kvm = hardwareVirtualisation();
   const xen = [
     ...XEN_ARGUMENTS,
+    ...(kvm ? [] : EMULATION_XEN_ARGUMENTS),
     `dom0_mem=${BOOTSTRAPPER_MEMORY_MIB}M,max:${BOOTSTRAPPER_MEMORY_MIB}M`,
     ...(options.xenArguments ?? []),
   ];
