@@ -23,15 +23,40 @@ const PACKAGES = [
   'sysvinit-core',
   'tiny-initramfs',
   'udhcpc',
+  // Instead of usrmerge, which would bring all of Perl along.
+  'usr-is-merged',
 ];
 
-/** Documentation, translations and modules for machines that no guest is. */
+/** Documentation, translations, and modules for machines that no guest is: what is left travels to the host when it is imported. */
 const LEFT_OUT = [
   '/usr/share/man/*',
   '/usr/share/locale/*',
   '/usr/share/doc/*',
   '/usr/share/info/*',
-  '/lib/modules/*/kernel/drivers/gpu/*',
+  '/usr/share/bash-completion/*',
+  '/usr/share/zoneinfo/*',
+  '/boot/System.map-*',
+  '/lib/modules/*/kernel/arch/x86/kvm/*',
+  '/lib/modules/*/kernel/drivers/*',
+  '/lib/modules/*/kernel/fs/*',
+  '/lib/modules/*/kernel/net/*',
+];
+
+/** Counts more than what is left out. */
+const KEPT = [
+  '/usr/share/zoneinfo/Etc*',
+  '/lib/modules/*/kernel/drivers/block/xen-blkfront.ko',
+  '/lib/modules/*/kernel/drivers/block/loop.ko',
+  '/lib/modules/*/kernel/drivers/net/dummy.ko',
+  '/lib/modules/*/kernel/drivers/net/tun.ko',
+  '/lib/modules/*/kernel/drivers/net/veth.ko',
+  '/lib/modules/*/kernel/drivers/net/xen-netfront.ko',
+  '/lib/modules/*/kernel/fs/fuse/*',
+  '/lib/modules/*/kernel/fs/overlayfs/*',
+  '/lib/modules/*/kernel/net/802/*',
+  '/lib/modules/*/kernel/net/8021q/*',
+  '/lib/modules/*/kernel/net/bridge/*',
+  '/lib/modules/*/kernel/net/llc/*',
 ];
 
 export const exampleGuest: Step = {
@@ -56,6 +81,7 @@ export const exampleGuest: Step = {
       '--variant=minbase',
       `--include=${PACKAGES.join(',')}`,
       ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
+      ...KEPT.map((path) => `--dpkgopt=path-include=${path}`),
       '--aptopt=APT::Install-Recommends "false"',
       `--customize-hook=sync-in ${join(FOLDER, 'root')} /`,
       `--customize-hook=${join(FOLDER, 'finish.sh')}`,
