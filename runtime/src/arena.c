@@ -31,7 +31,7 @@
 #define FREE 1ul
 #define PREVIOUS_FREE 2ul
 #define FLAGS (FREE | PREVIOUS_FREE)
-#define DISCARD_MIN (128ul << 10) /* longer stretches are given back to the kernel instead of zeroed */
+#define DISCARD_MIN (4ul << 20) /* longer stretches are given back to the kernel instead of zeroed */
 
 struct block {
   struct block *previous;
