@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { encodePacket, encodeStrings, messageTypes, type Packet, PacketReader } from '../wire/xenstore-message.ts';
+import {
+  decodeStrings,
+  encodePacket,
+  encodeStrings,
+  messageTypes,
+  type Packet,
+  PacketReader,
+} from '../wire/xenstore-message.ts';
 import { streamPair } from '../xen/memory/byte-stream.ts';
 import { VirtualClock } from '../xen/memory/virtual-clock.ts';
 import { connectXenStore } from './xenstore-client.ts';
@@ -27,11 +34,17 @@ function served(answer: (request: Packet) => Uint8Array[], readBytesMax?: number
     for (const packet of packets) output.push(...answer(packet));
     flush();
   });
-  return { client: connectXenStore(near, new VirtualClock(async () => undefined)), far };
+  const send = (...packets: Uint8Array[]): void => {
+    output.push(...packets);
+    flush();
+  };
+  return { client: connectXenStore(near, new VirtualClock(async () => undefined)), far, send };
 }
 
 const reply = (to: Packet, payload: Uint8Array, type = to.type): Uint8Array =>
   encodePacket({ type, requestId: to.requestId, transactionId: to.transactionId, payload });
+/** Everything that the streams can deliver by now is delivered. */
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 describe('the XenStore client', () => {
@@ -41,25 +54,26 @@ describe('the XenStore client', () => {
     expect(await Promise.all([client.read(`/${long}`), client.read('/b')])).toEqual([`/${long}\0`, '/b\0']);
   });
 
-  it('matches answers by their number, and lets events pass between', async () => {
-    const held: Packet[] = [];
-    const { client } = served((request) => {
+  it('sends a request only when the one before is answered, and lets events pass between', async () => {
+    const got: Packet[] = [];
+    const { client, far, send } = served((request) => {
       if (request.type === messageTypes.watch) return [reply(request, encodeStrings(['OK']))];
-      held.push(request);
-      if (held.length < 2) return [];
-      const event = {
-        type: messageTypes.watchEvent,
-        requestId: 0xdead,
-        transactionId: 1,
-        payload: encodeStrings(['p', 'ennead-1']),
-      };
-      return [...held.reverse().map((packet) => reply(packet, text(`${packet.requestId}`))), encodePacket(event)];
+      got.push(request);
+      return [];
     });
     const seen: string[] = [];
     await client.watch('p', (path) => seen.push(path));
-    expect(await Promise.all([client.read('/a'), client.read('/b')])).toEqual(['2', '3']);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    const both = Promise.all([client.read('/a'), client.read('/b')]);
+    await settled();
+    expect(got.map(({ payload }) => decodeStrings(payload).strings[0])).toEqual(['/a']);
+    const event = { type: messageTypes.watchEvent, requestId: 0xdead, transactionId: 1 };
+    send(encodePacket({ ...event, payload: encodeStrings(['p', 'ennead-1']) }), reply(got[0]!, text('first')));
+    await settled();
+    expect(got.map(({ payload }) => decodeStrings(payload).strings[0])).toEqual(['/a', '/b']);
+    send(reply(got[1]!, text('second')));
+    expect(await both).toEqual(['first', 'second']);
     expect(seen).toEqual(['p']);
+    far.close();
   });
 
   it("turns the server's error into a PortError, a missing node into null", async () => {
