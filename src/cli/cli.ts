@@ -43,7 +43,8 @@ function inherit(parent: Command): void {
   }
 }
 
-function report(error: unknown, environment: CliEnvironment): number {
+/** Prints the failure in one line; returns its exit code. */
+export function report(error: unknown, environment: Pick<CliEnvironment, 'error'>): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   environment.error(`ennead: ${lineOf(error)}\n`);
   if (error instanceof ConfigError) return exitCodes['bad-config'];

@@ -58,7 +58,7 @@ const host: HostActions = {
   logPath: () => hostLogPath(),
 };
 
-async function failingAsHost<T>(task: Promise<T>): Promise<T> {
+export async function failingAsHost<T>(task: Promise<T>): Promise<T> {
   try {
     return await task;
   } catch (error) {

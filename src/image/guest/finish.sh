@@ -4,6 +4,9 @@ set -e
 root="$1"
 export PASSWORD_HASH='$6$ennead$kGjQjj5dG.wVFkylixyeLQ2vszlNcQhAJxAgNDoNg6IoF.6bhPTErF7R23gFQMW5mLs3f.o/7hU9cl43roIml.'
 chroot "$root" sh -ec '
+  # usrmerge has nothing to do in a new system (usr-is-merged stands in for it), and all of Perl is there for its sake only.
+  dpkg-query --show --showformat="\${Package}\n" usrmerge perl "perl-modules-*" "libperl5.*" libfile-find-rule-perl \
+    libnumber-compare-perl libtext-glob-perl "libgdbm*" | xargs dpkg --purge
   for image in /boot/vmlinuz-*; do
     version=${image#/boot/vmlinuz-}
     update-tirfs -k "$version"

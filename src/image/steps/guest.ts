@@ -23,7 +23,7 @@ const PACKAGES = [
   'sysvinit-core',
   'tiny-initramfs',
   'udhcpc',
-  // Instead of usrmerge, which would bring all of Perl along.
+  // So that finish.sh can take usrmerge away.
   'usr-is-merged',
 ];
 
