@@ -1,5 +1,6 @@
 /** The virtual host as a QEMU command line: a PC with an IOMMU, one storage and one network controller, and Xen as its kernel. */
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { manifest as bootstrapper } from '../services/bootstrapper/manifest.ts';
 import type { HostDirectory } from './host-directory.ts';
 
 export interface MachineImages {
@@ -60,8 +61,8 @@ const BOOTSTRAPPER_ARGUMENTS = [
   'swiotlb=noforce',
 ];
 
-/** Domain 0's memory: the images of the VMs that it builds, and its own program. It is free again after the boot. */
-export const BOOTSTRAPPER_MEMORY_MIB = 256;
+/** Domain 0's memory; free again after the boot. */
+const BOOTSTRAPPER_MEMORY_MIB = bootstrapper.memoryMib;
 
 /**
  * Under QEMU's emulation an inter-processor interrupt is lost now and then, and with it Xen's word to an idle processor that there is work. Xen's

@@ -10,7 +10,7 @@ export const manifest = defineManifest({
   lifetime: 'long',
   reset: { depth: 'process', when: 'on a fault' },
   cmdline: [{ option: 'swiotlb=2048', why: 'a bounce buffer of 4 MiB instead of 64' }],
-  files: [{ package: 'e2fsprogs', path: '/sbin/mke2fs', why: 'makes the file system of an empty disk' }],
+  files: [],
   hypercalls: [],
   grants: [
     { from: 'guest', use: 'map', why: 'rings and data pages of the guests whose disks it serves' },
