@@ -18,7 +18,7 @@ import {
 import { builderClient } from './builder-client.ts';
 import { serveConnection } from './connection.ts';
 import { blockDevices } from './real-block-devices.ts';
-import { prepareAccount, runSshServer, TOOLSTACK_SOCKET } from './ssh-server.ts';
+import { forgetSshServer, prepareAccount, runSshServer, sshServerListens, TOOLSTACK_SOCKET } from './ssh-server.ts';
 import { Toolstack } from './toolstack.ts';
 
 const OS_RELEASE = '/proc/sys/kernel/osrelease';
@@ -55,5 +55,7 @@ startService('toolstack', async ({ log }) => {
   rt.chmod(TOOLSTACK_SOCKET, SOCKET_MODE);
   const ssh = { files: { ...files, link: rt.symlink }, processes, clock, log };
   prepareAccount(ssh);
+  forgetSshServer(ssh);
   runSshServer(ssh);
+  await sshServerListens(ssh);
 });

@@ -1,12 +1,20 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '../../xen/memory/virtual-clock.ts';
 import { type Files, PortError } from '../../xen/ports.ts';
-import { DROPBEAR, prepareAccount, runSshServer, type SshPorts } from './ssh-server.ts';
+import {
+  DROPBEAR,
+  forgetSshServer,
+  prepareAccount,
+  runSshServer,
+  type SshPorts,
+  sshServerListens,
+} from './ssh-server.ts';
 
 /** As much of a file system as an account needs. */
 function surroundings(present: Record<string, string>) {
   const tree = new Map(Object.entries(present).map(([path, text]) => [path, { text, mode: 0o600 }]));
   const files = {
+    remove: (path: string) => void tree.delete(path),
     stat: (path: string) => (tree.has(path) ? { kind: 'file' } : null),
     makeDirectory: (path: string, mode: number) => void tree.set(path, { text: '', mode }),
     link: (target: string, path: string) => void tree.set(path, { text: `-> ${target}`, mode: 0o777 }),
@@ -83,4 +91,18 @@ test('dropbear is started again when it ends or cannot be started, after a pause
     'dropbear has ended (status 1) and is started again',
     'dropbear has ended (Error: no memory) and is started again',
   ]);
+});
+
+test('the server counts as listening when dropbear has written its pid, not an earlier one', async () => {
+  const { ports, tree, clock } = surroundings({ '/run/dropbear.pid': '7\n' });
+  forgetSshServer(ports);
+  let listens = false;
+  void sshServerListens(ports).then(() => {
+    listens = true;
+  });
+  await clock.advance(1_000);
+  expect(listens).toBe(false);
+  tree.set('/run/dropbear.pid', { text: '9\n', mode: 0o644 });
+  await clock.advance(1_000);
+  expect(listens).toBe(true);
 });

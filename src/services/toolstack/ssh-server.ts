@@ -10,6 +10,8 @@ const SESSION_SHELL = '/bin/ennead-session';
 const RUNTIME_NAME = '/bin/ennead-rt';
 const KEYS_BYTES_MAX = 64 * 1024;
 const RESTART_DELAY_MS = 1_000;
+const PID_FILE = '/run/dropbear.pid';
+const LOOK_AGAIN_MS = 100;
 /** Larger than dropbear's default: volumes are imported through it. */
 const RECEIVE_WINDOW_BYTES = 1024 * 1024;
 const KEEPALIVE_SECONDS = 30;
@@ -27,7 +29,7 @@ export const DROPBEAR = [
   ...['-F', '-E', '-m'],
   // No root, no passwords, no forwarding either way.
   ...['-w', '-s', '-j', '-k'],
-  ...['-r', `${HOST_CONFIG}/ssh_host_key`, '-P', '/run/dropbear.pid', '-p', '22'],
+  ...['-r', `${HOST_CONFIG}/ssh_host_key`, '-P', PID_FILE, '-p', '22'],
   ...['-W', String(RECEIVE_WINDOW_BYTES), '-K', String(KEEPALIVE_SECONDS), '-c', 'session'],
 ];
 
@@ -63,4 +65,14 @@ export function runSshServer(ports: SshPorts): void {
     ({ status, signal }) => again(signal === null ? `status ${status}` : `signal ${signal}`),
     (error: unknown) => again(String(error)),
   );
+}
+
+/** Resolves when dropbear takes connections: it writes its pid after it has begun to listen, and tells nobody else. */
+export async function sshServerListens({ files, clock }: Pick<SshPorts, 'files' | 'clock'>): Promise<void> {
+  while (files.stat(PID_FILE) === null) await new Promise<void>((resolve) => clock.after(LOOK_AGAIN_MS, resolve));
+}
+
+/** So that an earlier process's pid is not taken for a new one's. */
+export function forgetSshServer({ files }: Pick<SshPorts, 'files'>): void {
+  if (files.stat(PID_FILE) !== null) files.remove(PID_FILE);
 }
