@@ -1,4 +1,5 @@
 /** A guest of the tests (test/guest) on a running host. */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,10 +46,13 @@ export async function createProbe(options: ProbeOptions): Promise<void> {
   }
 }
 
-/** Its console, at the prompt. */
+/** Its console, at the prompt. The backlog holds older prompts, so the guest is asked for a word that nobody has said before. */
 export async function probeConsole(name: string): Promise<GuestConsole> {
   const console = new GuestConsole(name);
-  await console.expect(PROMPT, BOOT_TIMEOUT_MS);
+  const word = `here-${randomUUID()}`;
+  await console.expect(/probe: ready/, BOOT_TIMEOUT_MS);
+  console.send(`echo ${word}`);
+  await console.expect(new RegExp(`${word}\\s+status 0\\s+${PROMPT.source}`), BOOT_TIMEOUT_MS);
   return console;
 }
 
