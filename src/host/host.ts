@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import type { ImageSet } from '../image/build.ts';
 import { type HostDirectory, hostDirectory } from './host-directory.ts';
 import { monitorCommand } from './monitor.ts';
-import { type MachineImages, type MachineOptions, qemuArguments } from './qemu.ts';
+import { hardwareVirtualisation, type MachineImages, type MachineOptions, qemuArguments } from './qemu.ts';
 import { followLines } from './serial-log.ts';
 import { setUpHost, writeKnownHosts } from './set-up.ts';
 
@@ -60,6 +60,8 @@ export class HostError extends Error {
 
 const DEFAULT_MEMORY_MIB = 2048;
 const DEFAULT_CPUS = 2;
+/** QEMU's emulation loses interrupts between processors, and XenStore then waits for seconds: see docs/virtual-host.md. */
+const DEFAULT_EMULATED_CPUS = 1;
 const BOOT_TIMEOUT_MS = 240_000;
 const STOP_TIMEOUT_MS = 120_000;
 const KILL_TIMEOUT_MS = 10_000;
@@ -92,7 +94,7 @@ export async function startHost(options: StartOptions): Promise<HostState> {
   await writeKnownHosts(directory, sshPort);
   const machine: MachineOptions = {
     memoryMib: options.memoryMib ?? DEFAULT_MEMORY_MIB,
-    cpus: options.cpus ?? DEFAULT_CPUS,
+    cpus: options.cpus ?? (hardwareVirtualisation() ? DEFAULT_CPUS : DEFAULT_EMULATED_CPUS),
     iommu: options.iommu ?? true,
     sshPort,
     xenArguments: options.xenArguments ?? [],
