@@ -65,8 +65,8 @@ const BOOTSTRAPPER_ARGUMENTS = [
 const BOOTSTRAPPER_MEMORY_MIB = bootstrapper.memoryMib;
 
 /**
- * Under QEMU's emulation an inter-processor interrupt is lost now and then, and with it Xen's word to an idle processor that there is work. Xen's
- * default scheduler (credit2) then lets that work wait for the next chance event, for ever at worst; credit looks at every tick.
+ * Under QEMU's emulation a processor is sometimes seen idle while a VM that could run waits; why is not known (docs/virtual-host.md). With Xen's
+ * default scheduler (credit2) that lasts until the next chance event; credit looks at every tick.
  */
 const EMULATION_XEN_ARGUMENTS = ['sched=credit'];
 
