@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 #include <xenevtchn.h>
 
 #define PORTS_MAX 4096 /* one ring of the device: what can be pending unread */
@@ -51,15 +53,11 @@ static void queue_remove(uint32_t index) {
   memmove(queue + index, queue + index + 1, (--queued - index) * sizeof *queue);
 }
 
-/* Reads one pending port, if there is one and the queue has room. */
-static bool queue_fill(void) {
-  if (!device || queued == PORTS_MAX)
-    return false;
-  int port = xenevtchn_pending(device);
-  if (port < 0)
-    return false;
-  queue[queued++] = (uint32_t)port;
-  return true;
+/* Takes in every pending port for which the queue has room, in one system call: a PV domain pays dearly for each. */
+static void queue_fill(void) {
+  ssize_t length = read(xenevtchn_fd(device), queue + queued, (PORTS_MAX - queued) * sizeof *queue);
+  if (length > 0)
+    queued += (uint32_t)length / sizeof *queue;
 }
 
 /* Takes `port` off the queue and lets its next event in. */
@@ -73,8 +71,10 @@ static bool queue_take(uint32_t port) {
   return false;
 }
 
-bool event_channel_dispatch(JSContext *ctx) {
-  for (int i = 0; i < DISPATCH_BATCH && event_channel_listening() && (queued || queue_fill()); i++) {
+bool event_channel_dispatch(JSContext *ctx, bool readable) {
+  if (readable)
+    queue_fill();
+  for (int i = 0; i < DISPATCH_BATCH && event_channel_listening() && queued; i++) {
     uint32_t port = queue[0];
     queue_take(port);
     JSValueConst argument = JS_NewUint32(ctx, port);
@@ -131,19 +131,18 @@ static JSValue on_event(JSContext *ctx, const struct argument *a) {
 static JSValue wait_for(JSContext *ctx, const struct argument *a) {
   if (!device_open(ctx))
     return JS_EXCEPTION;
-  double deadline = clock_monotonic_ms() + (double)a[1].integer;
-  for (;;) {
-    while (queue_fill())
-      ;
-    if (queue_take((uint32_t)a[0].integer))
-      return JS_TRUE;
-    double left = deadline - clock_monotonic_ms();
-    if (left <= 0)
-      return JS_FALSE;
-    struct pollfd wait = {.fd = xenevtchn_fd(device), .events = POLLIN};
-    if (poll(&wait, 1, (int)left + 1) < 0 && errno != EINTR)
+  struct pollfd wait = {.fd = xenevtchn_fd(device), .events = POLLIN};
+  double left = (double)a[1].integer, deadline = clock_coarse_ms() + left;
+  while (!queue_take((uint32_t)a[0].integer)) {
+    int ready = poll(&wait, 1, left > 0 ? (int)ceil(left) : 0);
+    if (ready < 0 && errno != EINTR)
       return throw_errno(ctx, NULL);
+    if (ready == 0)
+      return JS_FALSE;
+    queue_fill();
+    left = deadline - clock_coarse_ms();
   }
+  return JS_TRUE;
 }
 
 const struct rt_export event_channel_exports[] = {

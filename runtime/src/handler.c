@@ -26,7 +26,7 @@ static unsigned long refusals_seen;
 
 static int interrupted(JSRuntime *runtime, void *opaque) {
   (void)runtime, (void)opaque;
-  return deadline_ms > 0 && clock_monotonic_ms() > deadline_ms;
+  return deadline_ms > 0 && clock_coarse_ms() > deadline_ms;
 }
 
 static void rejection_remove(JSContext *ctx, uint32_t index) {
@@ -118,7 +118,7 @@ bool handler_finish(JSContext *ctx, bool failed) {
 }
 
 bool handler_run(JSContext *ctx, JSValue function, int argc, JSValueConst *argv) {
-  deadline_ms = limit_ms > 0 ? clock_monotonic_ms() + limit_ms : 0;
+  deadline_ms = limit_ms > 0 ? clock_coarse_ms() + limit_ms : 0;
   JSValue result = JS_Call(ctx, function, JS_UNDEFINED, argc, argv);
   JS_FreeValue(ctx, function);
   bool failed = JS_IsException(result);

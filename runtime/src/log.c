@@ -66,8 +66,12 @@ void log_exception(JSContext *ctx, const char *where) {
   JS_FreeValue(ctx, JS_GetException(ctx)); /* printing may have thrown as well */
 }
 
-double clock_monotonic_ms(void) {
+static double clock_ms(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
+
+double clock_monotonic_ms(void) { return clock_ms(CLOCK_MONOTONIC); }
+
+double clock_coarse_ms(void) { return clock_ms(CLOCK_MONOTONIC_COARSE); }

@@ -163,9 +163,9 @@ static struct timer *timer_first(void) {
 }
 
 static bool timers_run(JSContext *ctx) {
-  double now = clock_monotonic_ms();
-  struct timer *timer;
-  for (int i = 0; i < TIMERS_MAX && (timer = timer_first()) && timer->deadline_ms <= now; i++) {
+  struct timer *timer = timer_first();
+  double now = timer ? clock_monotonic_ms() : 0;
+  for (int i = 0; i < TIMERS_MAX && timer && timer->deadline_ms <= now; i++) {
     /* Rollback would bring the timer back, already due. So a timer of the snapshot repeats. */
     struct timer *twin = arena_snapshot_twin(timer);
     if (twin && twin->id == timer->id)
@@ -175,6 +175,7 @@ static bool timers_run(JSContext *ctx) {
     tables->registered--;
     if (!handler_run(ctx, handler, 0, NULL))
       return false;
+    timer = timer_first();
   }
   return true;
 }
@@ -222,10 +223,13 @@ bool loop_run(JSContext *ctx) {
       log_format("event loop: epoll_wait: errno %d", errno);
       return false;
     }
+    bool ports_pending = false;
     for (int i = 0; i < count; i++)
-      if (events[i].data.u64 != EVENT_CHANNEL_KEY && !watch_dispatch(ctx, events[i].data.u64, events[i].events))
+      if (events[i].data.u64 == EVENT_CHANNEL_KEY)
+        ports_pending = true;
+      else if (!watch_dispatch(ctx, events[i].data.u64, events[i].events))
         return false;
-    if (!event_channel_dispatch(ctx) || !timers_run(ctx))
+    if (!event_channel_dispatch(ctx, ports_pending) || !timers_run(ctx))
       return false;
   }
   return true;

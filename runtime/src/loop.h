@@ -24,6 +24,7 @@ bool event_channel_create(void);
 bool event_channel_listening(void); /* there is a handler */
 bool event_channel_queued(void);
 int event_channel_fd(void);         /* -1 before the first use */
-bool event_channel_dispatch(JSContext *ctx); /* false as handler_run() */
+/* `readable`: the device has pending ports. False as handler_run(). */
+bool event_channel_dispatch(JSContext *ctx, bool readable);
 
 #endif

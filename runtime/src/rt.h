@@ -40,6 +40,7 @@ void log_text(const char *text); /* one log line per line */
 void log_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_exception(JSContext *ctx, const char *where); /* the pending one, which it clears, with its stack */
 double clock_monotonic_ms(void);
+double clock_coarse_ms(void); /* the same, late by a tick of Linux at most, without a system call */
 
 /* box.c: the recovery box, shared with the supervisor's next child. */
 bool box_create(void);

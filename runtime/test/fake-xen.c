@@ -63,12 +63,11 @@ static int is_bound(evtchn_port_t port) {
 }
 
 static void deliver(evtchn_port_t port) {
-  unsigned char byte = (unsigned char)port;
   if (ports[port].masked || !ports[port].pending)
     return;
   ports[port].pending = 0;
   ports[port].masked = 1; /* until it is unmasked, as the driver does */
-  if (write(events[1], &byte, 1) != 1)
+  if (write(events[1], &port, sizeof port) != sizeof port)
     abort();
 }
 
@@ -112,12 +111,6 @@ int xenevtchn_unbind(xenevtchn_handle *handle, evtchn_port_t port) {
     return -1;
   memset(&ports[port], 0, sizeof ports[port]);
   return 0;
-}
-
-xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *handle) {
-  (void)handle;
-  unsigned char byte;
-  return read(events[0], &byte, 1) == 1 ? byte : -1;
 }
 
 int xenevtchn_unmask(xenevtchn_handle *handle, evtchn_port_t port) {

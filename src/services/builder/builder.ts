@@ -55,10 +55,12 @@ export class Builder {
     const entries = firstVms(new Date(clock.wallClockMs()).toISOString());
     for (const entry of entries) this.ledger.put(entry);
     await store.transaction(async (transaction) => {
-      await writeFoundations(transaction);
-      for (const { record } of entries) await publishTrust(transaction, record);
-      await writePciBackHome(transaction);
-      await writeServiceHome(transaction, BUILDER_DOMID, 'builder');
+      await Promise.all([
+        writeFoundations(transaction),
+        ...entries.map(({ record }) => publishTrust(transaction, record)),
+        writePciBackHome(transaction),
+        writeServiceHome(transaction, BUILDER_DOMID, 'builder'),
+      ]);
     });
     this.destroyDomain0();
   }

@@ -39,8 +39,8 @@ export function toolstackPlan(files: Pick<Files, 'stat'>, parameters: BootParame
     services: [XENSTORE_LOGIC_DOMID, BUILDER_DOMID],
     memoryAccess: accessWith([]),
     async describe(store) {
-      await writeServiceHome(store, TOOLSTACK_DOMID, 'toolstack');
-      if (network !== null) await writeVif(store, { frontend: TOOLSTACK_DOMID, backend: network, mac: MAC });
+      const card = network === null ? [] : [writeVif(store, { frontend: TOOLSTACK_DOMID, backend: network, mac: MAC })];
+      await Promise.all([writeServiceHome(store, TOOLSTACK_DOMID, 'toolstack'), ...card]);
     },
   };
 }

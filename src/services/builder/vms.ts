@@ -66,8 +66,7 @@ export class Vms {
       const entry = entryOf(plan, new Date(clock.wallClockMs()).toISOString());
       this.ledger.put(entry);
       await store.transaction(async (transaction) => {
-        await plan.describe(transaction);
-        await publishTrust(transaction, entry.record);
+        await Promise.all([plan.describe(transaction), publishTrust(transaction, entry.record)]);
       });
       return { plan, storePort, consolePort };
     });

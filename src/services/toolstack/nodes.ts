@@ -18,10 +18,19 @@ export const both = (domid: DomId): NodePermission => ({ domid, access: 'both' }
 
 export const home = (domid: DomId): string => `/local/domain/${domid}`;
 
-/** Parents come before their children in `nodes`. */
+/**
+ * Writes nodes that are not there yet, parents before their children. A new node has its parent's permissions and belongs to its writer; so
+ * only those that differ from the parent's are set. XenStore answers in order: no request waits for the one before.
+ */
 export async function writeNodes(store: XenStoreWriter, nodes: readonly Node[]): Promise<void> {
+  const written = new Map<string, string>();
+  const requests: Promise<void>[] = [];
   for (const { path, value, permissions } of nodes) {
-    await store.write(path, value);
-    await store.setPermissions(path, permissions);
+    const wanted = JSON.stringify(permissions);
+    written.set(path, wanted);
+    requests.push(store.write(path, value));
+    if (written.get(path.slice(0, path.lastIndexOf('/'))) !== wanted)
+      requests.push(store.setPermissions(path, permissions));
   }
+  await Promise.all(requests);
 }
