@@ -11,11 +11,8 @@ import {
 } from '../wire/xenstore-message.ts';
 import { type ByteStream, PortError } from '../xen/ports.ts';
 
-type RequestType = keyof typeof messageTypes;
-
 interface Waiting {
   readonly operation: string;
-  readonly type: RequestType;
   readonly requestId: number;
   readonly packet: Uint8Array;
   resolve(payload: Uint8Array): void;
@@ -23,15 +20,16 @@ interface Waiting {
 }
 
 const READ_BYTES = 4096;
-/** Requests that the server has at a time; the others wait here. */
-const UNDER_WAY_MAX = 16;
 
 export class XenStoreConnection {
   private readonly reader = new PacketReader();
-  /** In order of their answers; the first `underWay` have been sent. */
+  /**
+   * In order; only the first one has been sent. Linux's xenbus device must never hold a second request of ours: it registers a watch
+   * while holding the lock under which it would take in the answer to the request before, and waits for ever.
+   * @source Linux drivers/xen/xenbus/xenbus_dev_frontend.c, xenbus_file_write and xenbus_dev_queue_reply
+   */
   private readonly waiting: Waiting[] = [];
-  private underWay = 0;
-  /** What the stream has not taken of the last one that was sent. */
+  /** What the stream has not taken of the first request. */
   private unsent: Uint8Array | null = null;
   private lastRequestId = 0;
   private closedWhy: string | null = null;
@@ -45,7 +43,7 @@ export class XenStoreConnection {
 
   /** Rejects with a PortError whose code is the server's. */
   request(
-    type: RequestType,
+    type: keyof typeof messageTypes,
     transactionId: number,
     strings: readonly string[],
     tail?: Uint8Array,
@@ -60,8 +58,8 @@ export class XenStoreConnection {
     return new Promise((resolve, reject) => {
       const refuse = (error: PortError): void => reject(new PortError(error.code, operation, subject));
       const packet = encodePacket({ type: messageTypes[type], requestId, transactionId, payload });
-      this.waiting.push({ operation, type, requestId, packet, resolve, reject: refuse });
-      this.sendMore();
+      this.waiting.push({ operation, requestId, packet, resolve, reject: refuse });
+      if (this.waiting.length === 1) this.sendFirst();
     });
   }
 
@@ -74,14 +72,9 @@ export class XenStoreConnection {
     for (const { operation, reject } of this.waiting.splice(0)) reject(new PortError('ENOTCONN', operation, why));
   }
 
-  private sendMore(): void {
-    while (this.unsent === null && this.underWay < UNDER_WAY_MAX) {
-      const next = this.waiting[this.underWay];
-      if (!next || (mustBeAlone(next) && this.underWay > 0)) return;
-      this.underWay += 1;
-      this.unsent = next.packet;
-      this.flush();
-    }
+  private sendFirst(): void {
+    this.unsent = this.waiting[0]?.packet ?? null;
+    this.flush();
   }
 
   /** A whole message goes in one write: Linux's xenbus device takes it whole, and never says when it is writable. */
@@ -89,12 +82,7 @@ export class XenStoreConnection {
     if (this.unsent === null) return;
     const taken = this.stream.write(this.unsent);
     this.unsent = taken < this.unsent.length ? this.unsent.subarray(taken) : null;
-    this.stream.onWritable(this.unsent && (() => this.resume()));
-  }
-
-  private resume(): void {
-    this.flush();
-    this.sendMore();
+    this.stream.onWritable(this.unsent && (() => this.flush()));
   }
 
   private readAll(): void {
@@ -114,20 +102,12 @@ export class XenStoreConnection {
       return;
     }
     const request = this.waiting[0];
-    if (this.underWay === 0 || request?.requestId !== requestId) return;
+    if (request?.requestId !== requestId) return;
     this.waiting.shift();
-    this.underWay -= 1;
-    this.sendMore();
+    if (this.waiting.length > 0) this.sendFirst();
     if (type !== messageTypes.error) request.resolve(payload);
     else request.reject(new PortError(errorCode(payload), request.operation, ''));
   }
 }
-
-/**
- * Linux's xenbus device registers and removes a watch while it holds the lock under which it takes in the answer to an earlier request:
- * with one under way it waits for ever.
- * @source Linux drivers/xen/xenbus/xenbus_dev_frontend.c, xenbus_file_write and xenbus_dev_queue_reply
- */
-const mustBeAlone = ({ type }: Waiting): boolean => type === 'watch' || type === 'unwatch';
 
 const errorCode = (payload: Uint8Array): string => decodeStrings(payload).strings[0] ?? decodeText(payload);
