@@ -35,7 +35,6 @@ export class GuestConsole {
   private readonly watchers = new Set<ConsoleWatcher>();
   private readonly backlog = new Backlog(BACKLOG_BYTES_MAX);
   private input: Uint8Array = new Uint8Array(0);
-  private firstByte: (() => void) | null = null;
 
   constructor(private readonly ports: ConsolePorts) {}
 
@@ -96,11 +95,6 @@ export class GuestConsole {
     this.watchers.clear();
   }
 
-  /** Calls `run` once, at the guest's next output. */
-  onNextOutput(run: (() => void) | null): void {
-    this.firstByte = run;
-  }
-
   /** The last line that holds anything, for error messages. */
   lastLine(): string {
     const lines = new TextDecoder().decode(this.backlog.contents().slice(-TAIL_BYTES)).split(/[\r\n]+/);
@@ -125,9 +119,6 @@ export class GuestConsole {
   private publish(output: Uint8Array): void {
     this.backlog.push(output);
     for (const watcher of this.watchers) watcher.output(output);
-    const first = this.firstByte;
-    this.firstByte = null;
-    first?.();
   }
 
   /** A guest that breaks its own console loses it; nobody else notices. */

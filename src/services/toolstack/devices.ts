@@ -1,5 +1,5 @@
 /** Paravirtual devices: the nodes of both ends, and their common states. */
-import type { DomId } from '../../xen/ports.ts';
+import type { DomId, Log } from '../../xen/ports.ts';
 import type { NodePermission, XenStore } from '../../xen/xenstore-port.ts';
 import { vdevNumber } from './device-numbers.ts';
 import { both, home, type Node, ownedBy, reads, writeNodes } from './nodes.ts';
@@ -130,6 +130,32 @@ export async function backendReady(xenstore: XenStore, device: Device, timeoutMs
   if (status === 'connected') return;
   const why = await xenstore.read(`${path}/hotplug-error`);
   throw new BackendError(why || `the back end refused ${device.kind} ${device.devid}`);
+}
+
+/**
+ * Calls `connected` once each back end has had a ring of its guest. PV GRUB's front end is never Connected itself, so the back end is
+ * asked. Resolves to the function that ends it.
+ */
+export async function onceConnected(
+  { xenstore, log }: { readonly xenstore: XenStore; readonly log: Log },
+  devices: readonly Device[],
+  connected: () => void,
+): Promise<() => Promise<void>> {
+  const missing = new Set(devices);
+  const look = async (device: Device): Promise<void> => {
+    if ((await xenstore.read(`${backendPath(device)}/state`)) !== XENBUS_CONNECTED) return;
+    if (missing.delete(device) && missing.size === 0) connected();
+  };
+  const unwatches = await Promise.all(
+    devices.map((device) =>
+      xenstore.watch(`${backendPath(device)}/state`, () => {
+        look(device).catch((error: unknown) => log(`${backendPath(device)}: ${String(error)}`));
+      }),
+    ),
+  );
+  return async () => {
+    for (const unwatch of unwatches) await unwatch();
+  };
 }
 
 /**

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
+import type { ShutdownReason } from '../../xen/ports.ts';
+import { BOOT_WATCH_MS, SETTLE_MS } from './boot-watch.ts';
 import { RESTART_WINDOW_MS, RESTARTS_MAX } from './guests.ts';
 import { STORAGE, TOOLSTACK } from './testing/fake-back-ends.ts';
+import type { FakeGuest } from './testing/fake-builder.ts';
 import { SimulatedHost } from './testing/simulated-host.ts';
 
 const config = (changes: Partial<GuestConfig> = {}): GuestConfig => ({
@@ -117,18 +120,117 @@ test('driver VMs that do not answer hold nobody up for ever', async () => {
   expect(simulated.log.some((line) => line.includes(`domain ${STORAGE} did not close vbd 51712 in time`))).toBe(true);
 });
 
-test('a guest that crashes while it starts is reported with its last line and removed', async () => {
+const PANIC = 'Kernel panic - not syncing: no root';
+
+/** Shows its devices or not, says its last words, and ends. */
+const ending =
+  (simulated: SimulatedHost, reason: ShutdownReason, comesUp: boolean) =>
+  async ({ console, domid, connect }: FakeGuest): Promise<void> => {
+    if (comesUp) for (const kind of ['vbd', 'vif'] as const) await connect(kind);
+    console.print(`${PANIC}\r\n`);
+    simulated.xen.domains.shutdown(domid, reason);
+  };
+
+test.each([
+  ['crashes before its devices work', 'crash', false],
+  ['crashes when its devices work', 'crash', true],
+  ['is ended by its watchdog', 'watchdog', true],
+  ['powers off before its devices work', 'poweroff', false],
+  ['reboots before its devices work', 'reboot', false],
+] as const)(
+  'a guest that %s is reported with its last line, and nothing of it is left',
+  async (_name, reason, comesUp) => {
+    const simulated = await host();
+    const toolstack = await simulated.toolstack();
+    // The first guest of all leaves the empty folders of its kinds of device.
+    await simulated.during(toolstack.createGuest(config(withDevices)));
+    await simulated.during(toolstack.guests.destroy('web'));
+    const before = { held: simulated.xen.leftovers(), nodes: simulated.xen.xenstore.dump() };
+    simulated.builder.boot = ending(simulated, reason, comesUp);
+    const restarting = config({ ...withDevices, onCrash: 'restart', onReboot: 'restart' });
+    await expect(simulated.during(toolstack.createGuest(restarting))).rejects.toMatchObject({
+      code: 'guest-not-booting',
+      message: `guest web ended while it started (${reason}); it said last: ${PANIC}`,
+    });
+    expect(toolstack.guests.all()).toEqual([]);
+    expect(toolstack.guests.volumeUser('root', 'w')).toBeNull();
+    expect(simulated.builder.specs.size).toBe(0);
+    expect({ held: simulated.xen.leftovers(), nodes: simulated.xen.xenstore.dump() }).toEqual(before);
+  },
+);
+
+test('a guest that crashes while it starts is preserved where it says so, and reported as well', async () => {
   const simulated = await host();
   const toolstack = await simulated.toolstack();
-  simulated.builder.boot = ({ console, domid }) => {
-    console.print('Kernel panic - not syncing: no root\r\n');
-    simulated.xen.domains.shutdown(domid, 'crash');
-  };
-  await expect(simulated.during(toolstack.createGuest(config({ onCrash: 'restart' })))).rejects.toMatchObject({
+  simulated.builder.boot = ending(simulated, 'crash', true);
+  await expect(
+    simulated.during(toolstack.createGuest(config({ ...withDevices, onCrash: 'preserve' }))),
+  ).rejects.toMatchObject({
     code: 'guest-not-booting',
-    message: 'guest web ended while it started (crash); it said last: Kernel panic - not syncing: no root',
+    message: `guest web ended while it started (crash) and is preserved; it said last: ${PANIC}`,
   });
+  expect(toolstack.guests.find('web').record?.phase).toBe('preserved');
+  expect(toolstack.guests.find('web').console.lastLine()).toBe(PANIC);
+});
+
+test('a guest that comes up and rests is answered for at once, one that works on later', async () => {
+  const simulated = await host();
+  const toolstack = await simulated.toolstack();
+  const took = async (name: string): Promise<number> => {
+    const startMs = simulated.xen.clock.nowMs();
+    await simulated.during(toolstack.createGuest(config({ name })));
+    return simulated.xen.clock.nowMs() - startMs;
+  };
+  simulated.busy.add('busy');
+  expect(await took('resting')).toBeLessThan(SETTLE_MS / 2);
+  const busyMs = await took('busy');
+  expect(busyMs).toBeGreaterThanOrEqual(SETTLE_MS);
+  expect(busyMs).toBeLessThan(BOOT_WATCH_MS);
+});
+
+test('PV GRUB is not asked to connect a network card', async () => {
+  const simulated = await host();
+  const toolstack = await simulated.toolstack();
+  simulated.builder.boot = ({ connect }) => connect('vbd');
+  const startMs = simulated.xen.clock.nowMs();
+  await simulated.during(toolstack.createGuest(config({ ...withDevices, kernel: 'pvgrub' })));
+  expect(simulated.xen.clock.nowMs() - startMs).toBeLessThan(SETTLE_MS);
+});
+
+test('a guest that shows nothing is slow, not broken: it runs on, and its later crash is a crash', async () => {
+  const simulated = await host();
+  const toolstack = await simulated.toolstack();
+  const watches = simulated.xen.xenstore.watchesLeft;
+  simulated.builder.boot = () => {};
+  const slow = config({ ...withDevices, kernel: 'core', onCrash: 'restart' });
+  const { domid } = await simulated.during(toolstack.createGuest(slow));
+  expect(simulated.xen.domains.info(domid)).toMatchObject({ running: true });
+  expect(simulated.xen.xenstore.watchesLeft).toBe(watches);
+  simulated.xen.domains.shutdown(domid, 'crash');
+  await simulated.pass(3_000);
+  expect(toolstack.guests.find('web').record).toMatchObject({ phase: 'running', domid: domid + 1 });
+});
+
+test('a guest that has done its work at once and powers off is not broken', async () => {
+  const simulated = await host();
+  const toolstack = await simulated.toolstack();
+  simulated.builder.boot = ending(simulated, 'poweroff', true);
+  await simulated.during(toolstack.createGuest(config(withDevices)));
+  await simulated.pass(1_000);
   expect(toolstack.guests.all()).toEqual([]);
+});
+
+test('whoever destroys a guest that still starts ends its creation too', async () => {
+  const simulated = await host();
+  const toolstack = await simulated.toolstack();
+  const before = simulated.xen.leftovers();
+  simulated.builder.boot = () => {};
+  const creation = toolstack.createGuest(config(withDevices));
+  const refused = expect(creation).rejects.toMatchObject({ code: 'guest-not-booting' });
+  await simulated.pass(1_000);
+  await simulated.during(toolstack.guests.destroy('web'));
+  await refused;
+  expect(simulated.xen.leftovers()).toEqual(before);
 });
 
 test('a guest that powers off is destroyed, or preserved where it says so', async () => {

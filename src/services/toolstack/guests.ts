@@ -1,7 +1,8 @@
 /** The guests this Toolstack manages: who they are, what operators may ask of them, and what happens when one ends by itself. */
 import type { GuestAction, GuestConfig } from '../../contracts/toolstack.ts';
 import { RpcError } from '../../kit/rpc.ts';
-import type { DomId, ShutdownReason } from '../../xen/ports.ts';
+import type { DomId } from '../../xen/ports.ts';
+import { BootWatch, type EndReason, notBooting } from './boot-watch.ts';
 import { GuestConsole } from './console.ts';
 import { endDomain, type GuestPorts, startDomain } from './guest-domain.ts';
 import { type GuestRecord, loadRecords, recordPath, type SettledConfig, saveRecord } from './guest-record.ts';
@@ -12,9 +13,6 @@ import { Serial } from './serial.ts';
 /** A guest that restarts itself more often than this has a fault that restarting does not cure. */
 export const RESTARTS_MAX = 5;
 export const RESTART_WINDOW_MS = 60_000;
-/** How long `create` watches for a guest that dies at once, and how long after its first sign of life. */
-const BOOT_WATCH_MS = 4_000;
-const BOOT_GRACE_MS = 1_000;
 const END_WAIT_MS = 120_000;
 const HOST_SHUTDOWN_WAIT_MS = 60_000;
 
@@ -29,9 +27,9 @@ export interface Guest {
 interface Entry extends Guest {
   readonly serial: Serial;
   /** Told when the guest's present domain has ended and been dealt with. */
-  readonly endWaiters: Set<(reason: ShutdownReason | 'destroyed') => void>;
-  /** Set while `create` watches: a crash is then reported, not restarted. */
-  booting: boolean;
+  readonly endWaiters: Set<(reason: EndReason) => void>;
+  /** While `create` watches: an end is then reported to whoever waits, and not tried again. */
+  boot: BootWatch | null;
 }
 
 export class Guests {
@@ -68,18 +66,20 @@ export class Guests {
     if (this.entries.has(config.name))
       throw new RpcError('guest-exists', `a guest named ${config.name} exists already; see: ennead list`);
     const entry = this.register(settle(config, this.ports.random), null);
-    entry.booting = true;
+    const boot = new BootWatch(this.ports);
+    entry.boot = boot;
     try {
-      await entry.serial.run(() => this.bringUp(entry, []));
-      const { domid } = entry.record!;
-      const crashed = await this.diesAtOnce(entry);
-      if (crashed !== null) throw notBooting(entry, crashed);
-      return { name: entry.name, domid };
+      const record = await entry.serial.run(() => this.bringUp(entry, []));
+      const failure = await boot.watch(record, entry.console);
+      if (failure === null) return { name: entry.name, domid: record.domid };
+      // The answer comes when what is left of it is gone, or preserved.
+      await entry.serial.run(async () => {});
+      throw notBooting(entry, failure);
     } catch (error) {
       if (entry.record === null) this.forget(entry, 'the guest did not start');
       throw error;
     } finally {
-      entry.booting = false;
+      entry.boot = null;
     }
   }
 
@@ -149,7 +149,7 @@ export class Guests {
       console: new GuestConsole(this.ports),
       serial: new Serial(),
       endWaiters: new Set(),
-      booting: false,
+      boot: null,
     };
     this.entries.set(config.name, entry);
     return entry;
@@ -160,16 +160,19 @@ export class Guests {
     if (this.entries.get(entry.name) === entry) this.entries.delete(entry.name);
   }
 
-  private async bringUp(entry: Entry, restartsMs: readonly number[]): Promise<void> {
-    entry.record = await startDomain(this.ports, entry.config, entry.console, restartsMs);
-    this.ports.log(`guest ${entry.name}: domain ${entry.record.domid} runs`);
+  private async bringUp(entry: Entry, restartsMs: readonly number[]): Promise<GuestRecord> {
+    const record = await startDomain(this.ports, entry.config, entry.console, restartsMs);
+    entry.record = record;
+    this.ports.log(`guest ${entry.name}: domain ${record.domid} runs`);
     // It may have ended before anybody knew that it was ours.
     this.lookForEnds();
+    return record;
   }
 
-  private async takeDown(entry: Entry, reason: ShutdownReason | 'destroyed'): Promise<void> {
+  private async takeDown(entry: Entry, reason: EndReason): Promise<void> {
     const { record } = entry;
     if (!record || this.entries.get(entry.name) !== entry) return;
+    entry.boot?.ended(reason);
     entry.record = { ...record, phase: 'ending' };
     await saveRecord(this.ports.xenstore, entry.record);
     await endDomain(this.ports, record, entry.console);
@@ -189,7 +192,7 @@ export class Guests {
     }
   }
 
-  private endOf(domid: DomId): ShutdownReason | 'destroyed' | null {
+  private endOf(domid: DomId): EndReason | null {
     const info = this.ports.domains.info(domid);
     return info && !info.dying ? info.shutdown : 'destroyed';
   }
@@ -198,7 +201,8 @@ export class Guests {
     const { record } = entry;
     const reason = record?.phase === 'running' ? this.endOf(record.domid) : null;
     if (!record || reason === null) return;
-    const action = this.actionFor(entry, reason);
+    const asked = this.actionFor(entry, reason);
+    const action = entry.boot?.ended(reason) && asked === 'restart' ? 'destroy' : asked;
     this.ports.log(`guest ${entry.name}: ${reason}, ${action}; its console ended with: ${entry.console.lastLine()}`);
     if (action === 'preserve') await this.preserve(entry, record);
     else if (action === 'restart') await this.restart(entry, record);
@@ -206,14 +210,12 @@ export class Guests {
     this.tellEnd(entry, reason);
   }
 
-  private actionFor(entry: Entry, reason: ShutdownReason | 'destroyed'): GuestAction {
+  private actionFor(entry: Entry, reason: EndReason): GuestAction {
     const { onPoweroff, onReboot, onCrash } = entry.config;
     if (reason === 'destroyed' || this.closing) return 'destroy';
     if (reason === 'poweroff') return onPoweroff;
     if (reason === 'reboot') return onReboot;
-    if (reason === 'crash' || reason === 'watchdog')
-      return entry.booting && onCrash === 'restart' ? 'destroy' : onCrash;
-    return 'destroy';
+    return reason === 'crash' || reason === 'watchdog' ? onCrash : 'destroy';
   }
 
   /** Its memory and its console's backlog stay for whoever wants to look; its devices too. */
@@ -239,20 +241,10 @@ export class Guests {
     }
   }
 
-  /** Why it ended, if it did while watched. */
-  private async diesAtOnce(entry: Entry): Promise<ShutdownReason | 'destroyed' | null> {
-    const firstSign = new Promise<'alive'>((resolve) => entry.console.onNextOutput(() => resolve('alive')));
-    const watch = await Promise.race([this.nextEnd(entry, BOOT_WATCH_MS), firstSign]);
-    entry.console.onNextOutput(null);
-    const end = watch === 'alive' ? await this.nextEnd(entry, BOOT_GRACE_MS) : watch;
-    // A guest that has done its work in a second and powers off is not broken.
-    return end === 'crash' || end === 'watchdog' ? end : null;
-  }
-
   /** null: not within that time. */
-  private nextEnd(entry: Entry, timeoutMs: number): Promise<ShutdownReason | 'destroyed' | null> {
+  private nextEnd(entry: Entry, timeoutMs: number): Promise<EndReason | null> {
     return new Promise((resolve) => {
-      const done = (reason: ShutdownReason | 'destroyed' | null) => {
+      const done = (reason: EndReason | null) => {
         cancel();
         entry.endWaiters.delete(done);
         resolve(reason);
@@ -262,7 +254,7 @@ export class Guests {
     });
   }
 
-  private tellEnd(entry: Entry, reason: ShutdownReason | 'destroyed'): void {
+  private tellEnd(entry: Entry, reason: EndReason): void {
     for (const waiter of [...entry.endWaiters]) waiter(reason);
   }
 
@@ -296,12 +288,4 @@ export class Guests {
       log(`guest ${entry.name}: no console any more: ${String(error)}`);
     }
   }
-}
-
-function notBooting(entry: Guest, reason: string): RpcError {
-  const said = entry.console.lastLine();
-  return new RpcError(
-    'guest-not-booting',
-    `guest ${entry.name} ended while it started (${reason})${said ? `; it said last: ${said}` : ' and said nothing'}`,
-  );
 }

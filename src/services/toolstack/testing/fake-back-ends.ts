@@ -7,6 +7,7 @@ import {
   volumeAnswerDirectory,
   volumeRequestDirectory,
 } from '../../../contracts/volumes.ts';
+import type { DomId } from '../../../xen/ports.ts';
 import type { XenStore } from '../../../xen/xenstore-port.ts';
 import type { BlockDevice, BlockDevices } from '../own-disks.ts';
 
@@ -14,7 +15,8 @@ export const STORAGE = 6;
 export const NETWORK = 7;
 export const TOOLSTACK = TOOLSTACK_DOMID;
 
-const OWN_DISKS = `/local/domain/${STORAGE}/backend/vbd/${TOOLSTACK}`;
+const ROOTS = { vbd: `/local/domain/${STORAGE}/backend/vbd`, vif: `/local/domain/${NETWORK}/backend/vif` } as const;
+const OWN_DISKS = `${ROOTS.vbd}/${TOOLSTACK}`;
 
 export class FakeBackEnds {
   readonly volumes = new Map<string, Uint8Array>();
@@ -35,11 +37,16 @@ export class FakeBackEnds {
   ) {}
 
   async start(): Promise<void> {
-    const vbds = `/local/domain/${STORAGE}/backend/vbd`;
-    const vifs = `/local/domain/${NETWORK}/backend/vif`;
-    await this.storage.watch(vbds, (changed) => void this.onBackend(this.storage, vbds, changed));
-    await this.network.watch(vifs, (changed) => void this.onBackend(this.network, vifs, changed));
+    await this.storage.watch(ROOTS.vbd, (changed) => void this.onBackend(this.storage, ROOTS.vbd, changed));
+    await this.network.watch(ROOTS.vif, (changed) => void this.onBackend(this.network, ROOTS.vif, changed));
     await this.storage.watch(volumeRequestDirectory(STORAGE), (changed) => void this.onRequest(changed));
+  }
+
+  /** What Linux's back ends say when a guest has given them the rings of its devices of this kind. */
+  async connect(frontend: DomId, kind: 'vbd' | 'vif'): Promise<void> {
+    const store = kind === 'vbd' ? this.storage : this.network;
+    const devices = `${ROOTS[kind]}/${frontend}`;
+    for (const id of (await store.list(devices)) ?? []) await store.write(`${devices}/${id}/state`, '4');
   }
 
   /** What Linux makes of the volume that is plugged into Toolstack as `name`. */

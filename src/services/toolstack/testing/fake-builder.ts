@@ -6,7 +6,7 @@ import type { BuiltDomain } from '../../../xen/memory/domain-control.ts';
 import type { MemoryDomain, MemoryXen } from '../../../xen/memory/memory-xen.ts';
 import type { DomId } from '../../../xen/ports.ts';
 import type { Builder, Driver } from '../builder-client.ts';
-import { NETWORK, STORAGE, TOOLSTACK } from './fake-back-ends.ts';
+import { type FakeBackEnds, NETWORK, STORAGE, TOOLSTACK } from './fake-back-ends.ts';
 import { FakeGuestConsole } from './fake-guest-console.ts';
 
 export interface FakeGuest {
@@ -14,6 +14,8 @@ export interface FakeGuest {
   readonly spec: GuestSpec;
   readonly domain: MemoryDomain;
   readonly console: FakeGuestConsole;
+  /** Gives the back ends the rings of its devices of this kind. */
+  connect(kind: 'vbd' | 'vif'): Promise<void>;
 }
 
 const KNOWN_KERNELS = ['pvgrub', 'core'];
@@ -27,9 +29,14 @@ export class FakeBuilder implements Builder {
   ];
   hostStopped = false;
   xen!: MemoryXen;
+  backEnds!: FakeBackEnds;
 
   /** What a guest does when it starts to run. */
-  boot: (guest: FakeGuest) => void = ({ console, spec }) => void console.print(`${spec.name} boots\r\n`);
+  boot: (guest: FakeGuest) => void | Promise<void> = async ({ console, spec, connect }) => {
+    console.print(`${spec.name} boots\r\n`);
+    await connect('vbd');
+    await connect('vif');
+  };
 
   async createGuest(spec: GuestSpec) {
     if (!KNOWN_KERNELS.includes(spec.kernel)) throw new RpcError('unknown-image', `no kernel ${spec.kernel}`);
@@ -66,9 +73,10 @@ export class FakeBuilder implements Builder {
     const { port } = built.build.console;
     domain.eventChannels.adopt(port);
     const console = new FakeGuestConsole(built.console, () => domain.eventChannels.notify(port));
-    const guest = { domid, spec: this.specs.get(domid)!, domain, console };
+    const connect: FakeGuest['connect'] = (kind) => this.backEnds.connect(domid, kind);
+    const guest = { domid, spec: this.specs.get(domid)!, domain, console, connect };
     this.guests.set(domid, guest);
-    queueMicrotask(() => this.guests.has(domid) && this.boot(guest));
+    queueMicrotask(() => this.guests.has(domid) && void this.boot(guest));
   }
 
   async unpause(domid: DomId): Promise<void> {

@@ -1,7 +1,7 @@
 /** For tests: a real Toolstack on the in-memory Xen, with Builder, the driver VMs and guests simulated around it. */
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../../contracts/domids.ts';
 import { MemoryXen } from '../../../xen/memory/memory-xen.ts';
-import type { DomId, HostInfo } from '../../../xen/ports.ts';
+import type { DomainInfo, DomId, HostInfo } from '../../../xen/ports.ts';
 import type { NodePermission, XenStore } from '../../../xen/xenstore-port.ts';
 import { Toolstack } from '../toolstack.ts';
 import { FakeBackEnds, NETWORK, STORAGE, TOOLSTACK } from './fake-back-ends.ts';
@@ -9,6 +9,7 @@ import { FakeBuilder, type FakeGuest } from './fake-builder.ts';
 
 const STEP_MS = 100;
 const STEPS_MAX = 5_000;
+const NS_PER_MS = 1_000_000n;
 
 export class SimulatedHost {
   readonly log: string[] = [];
@@ -17,6 +18,8 @@ export class SimulatedHost {
     onStart: (domain, built) => this.builder.started(domain, built),
   });
   readonly backEnds: FakeBackEnds;
+  /** Guests that use all of their processor's time. */
+  readonly busy = new Set<string>();
   private randomCalls = 0;
 
   constructor() {
@@ -24,6 +27,7 @@ export class SimulatedHost {
     for (const domid of [XENSTORE_LOGIC_DOMID, BUILDER_DOMID, STORAGE, NETWORK, TOOLSTACK]) this.xen.add(domid);
     const storeOf = (domid: DomId) => this.xen.domain(domid).xenstore;
     this.backEnds = new FakeBackEnds(storeOf(STORAGE), storeOf(NETWORK), storeOf(TOOLSTACK));
+    this.builder.backEnds = this.backEnds;
   }
 
   /** Called once more it gives a Toolstack whose process has been started again. */
@@ -38,7 +42,7 @@ export class SimulatedHost {
       grants,
       eventChannels,
       xenstore: this.toolstackStore(),
-      domains: control,
+      domains: { list: () => control.list(), info: (domid) => this.infoOf(domid) },
       host: hostInfo,
       builder: this.builder,
       blockDevices: this.backEnds.blockDevicesOf(() => this.xen.xenstore.dump()),
@@ -98,6 +102,14 @@ export class SimulatedHost {
       `^/local/domain/${domid}(/|$)|^/local/domain/\\d+/backend/v(bd|if)/${domid}/|/ennead/guests/${domid}$`,
     );
     return paths.filter((path) => own.test(path) || path.startsWith('/vm/'));
+  }
+
+  /** The in-memory Xen knows no processor time. */
+  private infoOf(domid: DomId): DomainInfo | null {
+    const info = this.xen.domains.info(domid);
+    const name = this.builder.specs.get(domid)?.name;
+    if (!info || !name || !this.busy.has(name)) return info;
+    return { ...info, cpuTimeNs: BigInt(Math.round(this.xen.clock.nowMs())) * NS_PER_MS };
   }
 
   /** XenStore-Logic lets Toolstack watch for ends; the in-memory one lets only the privileged. */
