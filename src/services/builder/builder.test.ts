@@ -66,6 +66,16 @@ describe('driver VMs', () => {
     }
   });
 
+  it('start only when all that they shall find in their homes is there: Linux does not see what comes later', async () => {
+    await world.startBuilder();
+    const seen: (string | undefined)[] = [];
+    world.onBuild = ({ domid }) => {
+      if (domid === NETBACK) seen.push(world.node(`/local/domain/${NETBACK}/backend/vif/${TOOLSTACK}/0/state`));
+    };
+    await world.report(disk, card);
+    expect(seen).toEqual(['1']);
+  });
+
   it('without an IOMMU they are built as well, and nobody says that they are isolated', async () => {
     world.iommu = false;
     await world.startBuilder();

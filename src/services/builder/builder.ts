@@ -5,7 +5,6 @@ import { contextOf, domainTypes } from '../../contracts/flask-contexts.ts';
 import type { Controller } from '../../contracts/pci-handover.ts';
 import type { MessageLink } from '../../kit/link.ts';
 import { rpcPeer } from '../../kit/rpc.ts';
-import type { DomId } from '../../xen/ports.ts';
 import { Drivers, type PlannedDriver } from './drivers.ts';
 import { firstVms } from './first-vms.ts';
 import { Guests } from './guests.ts';
@@ -16,8 +15,13 @@ import { PciBackLink } from './pciback-link.ts';
 import type { BuilderPorts } from './ports.ts';
 import { toolstackMethods } from './requests.ts';
 import { refreshToolstackRecord, toolstackPlan } from './toolstack-vm.ts';
-import { Vms } from './vms.ts';
+import { type CreatedVm, Vms } from './vms.ts';
 import { publishTrust, writeFoundations, writePciBackHome, writeServiceHome } from './xenstore-homes.ts';
+
+interface DriverVm {
+  readonly planned: PlannedDriver;
+  readonly created: CreatedVm;
+}
 
 export class Builder {
   private readonly ledger: Ledger;
@@ -88,33 +92,55 @@ export class Builder {
     }
   }
 
+  /**
+   * Every VM and its home exist before the first of them starts: Linux looks at its back ends once, then watches them, and never sees what is
+   * described in between.
+   */
   private async setUp(controllers: readonly Controller[]): Promise<void> {
     const starts = [this.drivers.resume()];
-    const [first, ...others] = this.drivers.plan(controllers);
-    if (first) await this.buildDriver(first, starts);
-    // Toolstack's card is an end of the first NetBack's, whose home has to be there before it.
-    const network = this.drivers.list().find(({ kind, failure }) => kind === 'network' && failure === null);
-    if (!this.ledger.get(TOOLSTACK_DOMID)) starts.push(this.startToolstack(network?.domid ?? null));
-    for (const driver of others) await this.buildDriver(driver, starts);
+    const driverVms = await this.createDrivers(controllers);
+    const toolstack = await this.createToolstack();
+    const [first, ...others] = driverVms.map((vm) => () => this.drivers.start(vm.planned, vm.created));
+    // Loading takes this program's whole attention, so the order counts: Toolstack waits for the first NetBack, and nobody for the rest.
+    for (const start of [first, toolstack && (() => this.startToolstack(toolstack)), ...others])
+      if (start) starts.push(start());
     await Promise.all(starts);
   }
 
-  private async buildDriver(planned: PlannedDriver, starts: Promise<void>[]): Promise<void> {
-    const created = await this.drivers.create(planned);
-    if (!created) return;
-    starts.push(this.drivers.start(planned, created));
+  private async createDrivers(controllers: readonly Controller[]): Promise<DriverVm[]> {
+    const vms: DriverVm[] = [];
+    for (const planned of this.drivers.plan(controllers)) {
+      const created = await this.drivers.create(planned);
+      if (created) vms.push({ planned, created });
+    }
     await refreshToolstackRecord(this.ports, this.ledger);
+    return vms;
   }
 
-  private async startToolstack(network: DomId | null): Promise<void> {
-    const { files, domains, log } = this.ports;
-    try {
-      const created = await this.vms.create(toolstackPlan(files, this.parameters, network));
+  /** Its card is an end of the first NetBack's, whose home has to be there before it. null: it is there already, or cannot be made. */
+  private async createToolstack(): Promise<CreatedVm | null> {
+    if (this.ledger.get(TOOLSTACK_DOMID)) return null;
+    const network = this.drivers.list().find(({ kind, failure }) => kind === 'network' && failure === null);
+    return this.orLogged(async () => {
+      const created = await this.vms.create(toolstackPlan(this.ports.files, this.parameters, network?.domid ?? null));
       await refreshToolstackRecord(this.ports, this.ledger);
+      return created;
+    });
+  }
+
+  private async startToolstack(created: CreatedVm): Promise<void> {
+    await this.orLogged(async () => {
       await this.vms.load(created);
-      domains.unpause(TOOLSTACK_DOMID);
+      this.ports.domains.unpause(TOOLSTACK_DOMID);
+    });
+  }
+
+  private async orLogged<T>(step: () => Promise<T>): Promise<T | null> {
+    try {
+      return await step();
     } catch (error) {
-      log(`toolstack could not be built: ${String(error)}`);
+      this.ports.log(`toolstack could not be built: ${String(error)}`);
+      return null;
     }
   }
 
