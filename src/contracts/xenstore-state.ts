@@ -42,6 +42,9 @@ export type Fired = Decoded<typeof fired>;
 const connection = struct({ domid: u16, port: u32, target: nullable(u16) });
 export type ConnectionRecord = Decoded<typeof connection>;
 
+/** How much a domain has in the store. */
+const counts = struct({ domid: u16, nodes: u32, watches: u32, transactions: u32 });
+
 const nothing = struct({});
 /** `more`: State holds further ones back, for `firedNext`. One has at most WATCHERS_MAX watchers. */
 const firing = { fired: list(fired), more: flag };
@@ -57,6 +60,8 @@ export const stateOperations = {
   /** Drops the connection with its watches, transactions and unsent bytes. */
   release: [3, struct({ domid: u16 }), struct({ known: flag })],
   setTarget: [4, struct({ domid: u16, target: u16 }), struct({ known: flag })],
+  /** Every domain with a connection or anything else in the store, in the order of domids. */
+  counts: [5, nothing, struct({ domains: list(counts) })],
   /**
    * The node at `path`, or the nearest one above it. A transaction remembers what it looked at.
    * `childrenFrom`: an offset in the children's names, each followed by a NUL; at most 4096 bytes of them are answered.
@@ -85,6 +90,8 @@ export const stateOperations = {
   setPermissions: [13, struct({ domid: u16, transaction, path: text, permissions }), changed],
   /** Who watches a special path such as @releaseDomain. */
   special: [14, struct({ path: text }), struct(firing)],
+  /** Nodes with value and permissions, whatever was there; outside any transaction. Parents come first. */
+  make: [16, struct({ domid: u16, nodes: list(struct({ path: text, value: bytes, permissions })) }), struct(firing)],
   /** What the last change has fired beyond its answer. */
   firedNext: [15, nothing, struct(firing)],
   /** `watchesMax`: how many the domain may have, null for any number. */

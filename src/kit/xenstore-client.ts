@@ -1,8 +1,10 @@
 /** The XenStore port over a byte stream: Linux's /dev/xen/xenbus in a VM, a socket on an ordinary host. */
+
+import { encodeMake } from '../wire/xenstore-make.ts';
 import { decodeStrings, decodeText, encodeText } from '../wire/xenstore-message.ts';
 import { decodePermission, encodePermission } from '../wire/xenstore-permissions.ts';
 import { type ByteStream, type Clock, type DomId, PortError } from '../xen/ports.ts';
-import type { NodePermission, XenStore, XenStoreWriter } from '../xen/xenstore-port.ts';
+import type { NewNode, NodePermission, XenStore, XenStoreWriter } from '../xen/xenstore-port.ts';
 import { waitForNode } from './xenstore-wait.ts';
 import { XenStoreConnection } from './xenstore-wire.ts';
 
@@ -142,6 +144,10 @@ class Client extends Nodes implements XenStore {
     }
   }
 
+  async make(nodes: readonly NewNode[]): Promise<void> {
+    for (const payload of encodeMake(nodes)) await this.connection.request('control', NO_TRANSACTION, [], payload);
+  }
+
   waitFor<T>(path: string, accept: (value: string | null) => T | undefined, timeoutMs: number): Promise<T> {
     return waitForNode(this, this.clock, path, accept, timeoutMs);
   }
@@ -152,6 +158,11 @@ class Client extends Nodes implements XenStore {
 
   async release(domid: DomId): Promise<void> {
     await this.connection.request('release', NO_TRANSACTION, [String(domid)]);
+  }
+
+  async control(command: string, ...parameters: readonly string[]): Promise<string> {
+    const answer = await this.connection.request('control', NO_TRANSACTION, [command, ...parameters]);
+    return decodeStrings(answer).strings.join('');
   }
 
   close(): void {

@@ -12,6 +12,13 @@ export interface NodePermission {
   readonly access: 'none' | 'read' | 'write' | 'both';
 }
 
+/** A node to be made: with this value and these permissions, whatever was there. */
+export interface NewNode {
+  readonly path: string;
+  readonly value: string;
+  readonly permissions: readonly NodePermission[];
+}
+
 export interface XenStoreWriter extends XenStoreReader {
   write(path: string, value: string): Promise<void>;
   mkdir(path: string): Promise<void>;
@@ -26,9 +33,16 @@ export interface XenStore extends XenStoreWriter {
   watch(path: string, handler: (changed: string) => void): Promise<() => Promise<void>>;
   /** Runs `body` in a transaction, again after EAGAIN (a bounded number of times); an exception aborts it. */
   transaction<T>(body: (store: XenStoreWriter) => Promise<T>): Promise<T>;
+  /**
+   * Makes nodes, parents before their children: for domains that act as the owner of all of them, others get EACCES. Many nodes take several
+   * messages, and other clients may look in between: what makes somebody act comes last.
+   */
+  make(nodes: readonly NewNode[]): Promise<void>;
   /** Waits until `accept` answers something other than undefined; rejects with PortError ETIMEDOUT. No polling: it watches. */
   waitFor<T>(path: string, accept: (value: string | null) => T | undefined, timeoutMs: number): Promise<T>;
   introduce(domid: DomId, gfn: number, port: number): Promise<void>;
   release(domid: DomId): Promise<void>;
+  /** A command to the server itself, and what it says. */
+  control(command: string, ...parameters: readonly string[]): Promise<string>;
   close(): void;
 }

@@ -1,5 +1,6 @@
 /** What every XenStore must do, whichever it is: the one in memory that other tests use, and the real one in its two VMs. */
 import { describe, expect, it } from 'vitest';
+import { decodeDomids, decodeQuota } from '../../src/contracts/xenstore-quota.ts';
 import { MemoryXen } from '../../src/xen/memory/memory-xen.ts';
 import type { XenStore } from '../../src/xen/xenstore-port.ts';
 import { SplitStore } from '../sim/xenstore/split-store.ts';
@@ -8,19 +9,22 @@ interface Stores {
   readonly builder: XenStore;
   readonly guest: XenStore;
   readonly other: XenStore;
+  readonly toolstack: XenStore;
   readonly xen: MemoryXen;
 }
 
 const inMemory = async (): Promise<Stores> => {
   const xen = new MemoryXen();
-  return { xen, builder: xen.add(4).xenstore, guest: xen.add(16).xenstore, other: xen.add(17).xenstore };
+  const [builder, toolstack, guest, other] = [4, 5, 16, 17].map((domid) => xen.add(domid).xenstore);
+  return { xen, builder: builder!, toolstack: toolstack!, guest: guest!, other: other! };
 };
 
 const split = async (): Promise<Stores> => {
   const store = SplitStore.start();
   const builder = store.builder();
   const guest = await store.addClient(builder, 16);
-  return { xen: store.xen, builder, guest, other: await store.addClient(builder, 17) };
+  const other = await store.addClient(builder, 17);
+  return { xen: store.xen, builder, guest, other, toolstack: await store.addClient(builder, 5) };
 };
 
 const refuses = (operation: Promise<unknown>, code: string): Promise<void> =>
@@ -67,6 +71,31 @@ describe.each([
     await guest.mkdir('data');
     await guest.mkdir('data/sub');
     expect([await guest.read('data'), await guest.read('data/sub')]).toEqual(['x', '']);
+  });
+
+  it('makes many nodes with their values and permissions, whatever was there, and tells who watches', async () => {
+    const { builder, guest } = await open();
+    await guest.write('data', 'old');
+    const seen: string[] = [];
+    await guest.watch('data', (path) => seen.push(path));
+    const permissions = [{ domid: 4, access: 'none' } as const, { domid: 16, access: 'read' } as const];
+    const data = '/local/domain/16/data';
+    const parts = Array.from({ length: 200 }, (_unused, index) => `${data}/part-${index}`);
+    await builder.make([data, ...parts].map((path) => ({ path, value: path.slice(-3), permissions })));
+    expect([await guest.read('data'), await guest.read('data/part-199')]).toEqual(['ata', '199']);
+    expect((await builder.list(data))?.length).toBe(200);
+    expect(await builder.permissions(`${data}/part-0`)).toEqual(permissions);
+    await refuses(guest.write('data/part-0', 'mine'), 'EACCES');
+    expect(new Set(seen)).toEqual(new Set(['data', ...parts.map((path) => path.slice('/local/domain/16/'.length))]));
+  });
+
+  it('lets nobody make nodes who does not act as the owner of all of them', async () => {
+    const { builder, guest, toolstack } = await open();
+    const node = (path: string) => ({ path, value: 'x', permissions: [{ domid: 16, access: 'none' } as const] });
+    await refuses(guest.make([node('/local/domain/16/data')]), 'EACCES');
+    await toolstack.make([node('/local/domain/16/data')]);
+    await refuses(builder.make([node('/fine'), node('/a b')]), 'EINVAL');
+    expect(await builder.read('/fine')).toBeNull();
   });
 
   it('refuses malformed paths with EINVAL, and the root with EINVAL', async () => {
@@ -122,6 +151,22 @@ describe.each([
     const { guest } = await open();
     await refuses(guest.introduce(18, 0, 1), 'EACCES');
     await refuses(guest.release(17), 'EACCES');
+  });
+
+  it('tells Toolstack what each domain uses, and nobody else', async () => {
+    const { toolstack, builder, guest } = await open();
+    for (const store of [builder, guest]) await refuses(store.control('quota'), 'EACCES');
+    const unwatch = await guest.watch('a', () => {});
+    await guest.write('a/b', '');
+    const used = async () => decodeQuota(await toolstack.control('quota', '16'));
+    // Its home, `domid` in it, and the two new ones.
+    expect(await used()).toEqual({ domid: 16, nodes: 4, watches: 1, transactions: 0 });
+    await unwatch();
+    await guest.remove('a');
+    expect(await used()).toEqual({ domid: 16, nodes: 2, watches: 0, transactions: 0 });
+    expect(decodeDomids(await toolstack.control('quota'))).toEqual([4, 5, 16, 17]);
+    await refuses(toolstack.control('quota', '99'), 'ENOENT');
+    await refuses(toolstack.control('memreport'), 'EINVAL');
   });
 
   describe('a watch', () => {

@@ -16,7 +16,7 @@ import type { BuilderPorts } from './ports.ts';
 import { toolstackMethods } from './requests.ts';
 import { refreshToolstackRecord, toolstackPlan } from './toolstack-vm.ts';
 import { type CreatedVm, Vms } from './vms.ts';
-import { publishTrust, writeFoundations, writePciBackHome, writeServiceHome } from './xenstore-homes.ts';
+import { foundations, pcibackHome, serviceHome, trustOf } from './xenstore-homes.ts';
 
 interface DriverVm {
   readonly planned: PlannedDriver;
@@ -58,14 +58,12 @@ export class Builder {
     const { store, clock } = this.ports;
     const entries = firstVms(new Date(clock.wallClockMs()).toISOString());
     for (const entry of entries) this.ledger.put(entry);
-    await store.transaction(async (transaction) => {
-      await Promise.all([
-        writeFoundations(transaction),
-        ...entries.map(({ record }) => publishTrust(transaction, record)),
-        writePciBackHome(transaction),
-        writeServiceHome(transaction, BUILDER_DOMID, 'builder'),
-      ]);
-    });
+    await store.make([
+      ...foundations(),
+      ...entries.map(({ record }) => trustOf(record)),
+      ...pcibackHome(),
+      ...serviceHome(BUILDER_DOMID, 'builder'),
+    ]);
     this.destroyDomain0();
   }
 
@@ -153,7 +151,7 @@ export class Builder {
     // The trust list says what is, not what was.
     const record = { ...entry.record, label: contextOf(domainTypes['pciback-retired']) };
     this.ledger.put({ ...entry, record });
-    await publishTrust(this.ports.store, record);
+    await this.ports.store.make([trustOf(record)]);
   }
 
   private serveToolstack(link: MessageLink): void {

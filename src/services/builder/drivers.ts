@@ -13,7 +13,7 @@ import type { Driver, Ledger } from './ledger.ts';
 import type { PciBackLink } from './pciback-link.ts';
 import type { BuilderPorts } from './ports.ts';
 import { type CreatedVm, commonAccess, type VmPlan, type Vms } from './vms.ts';
-import { writeDriverHome } from './xenstore-homes.ts';
+import { driverHome } from './xenstore-homes.ts';
 
 /** From its start until it serves: the boot of a kernel, the controller's own time, perhaps a new file system. */
 const READY_TIMEOUT_MS = 180_000;
@@ -160,7 +160,7 @@ export class Drivers {
         { by: PCIBACK_DOMID, what: 'granted-pages', why: 'the page of its requests for configuration space' },
       ],
       driver,
-      describe: (store) => writeDriverHome(store, domid, name),
+      nodes: driverHome(domid, name),
     };
   }
 

@@ -7,7 +7,7 @@ import type { Ledger } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 import { ignoring, orRefused, refusal } from './refusals.ts';
 import { commonAccess, type VmPlan, type Vms } from './vms.ts';
-import { writeGuestHome } from './xenstore-homes.ts';
+import { guestHome } from './xenstore-homes.ts';
 
 /** What a guest costs Xen beside its own memory: its vcpus, page tables, grant and event tables. */
 const OVERHEAD_MIB = 4;
@@ -115,7 +115,7 @@ function guestPlan(caller: DomId, domid: DomId, spec: GuestSpec, image: PvImage)
         (by): MemoryAccess => ({ by, what: 'granted-pages', why: 'rings and data pages that the guest grants it' }),
       ),
     ],
-    describe: (store) => writeGuestHome(store, domid, caller),
+    nodes: guestHome(domid, caller),
   };
 }
 

@@ -9,7 +9,7 @@ import type { DomId, Files } from '../../xen/ports.ts';
 import type { Ledger } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 import { commonAccess, type VmPlan } from './vms.ts';
-import { publishTrust, writeServiceHome, writeVif } from './xenstore-homes.ts';
+import { serviceHome, trustOf, vif } from './xenstore-homes.ts';
 
 /** The host's own configuration: keys and the like, under /etc/ennead. */
 const HOST_CONFIG = `${IMAGES}/host-config.cpio`;
@@ -38,10 +38,10 @@ export function toolstackPlan(files: Pick<Files, 'stat'>, parameters: BootParame
     console: null,
     services: [XENSTORE_LOGIC_DOMID, BUILDER_DOMID],
     memoryAccess: accessWith([]),
-    async describe(store) {
-      const card = network === null ? [] : [writeVif(store, { frontend: TOOLSTACK_DOMID, backend: network, mac: MAC })];
-      await Promise.all([writeServiceHome(store, TOOLSTACK_DOMID, 'toolstack'), ...card]);
-    },
+    nodes: [
+      ...serviceHome(TOOLSTACK_DOMID, 'toolstack'),
+      ...(network === null ? [] : vif({ frontend: TOOLSTACK_DOMID, backend: network, mac: MAC })),
+    ],
   };
 }
 
@@ -71,5 +71,5 @@ export async function refreshToolstackRecord({ store }: BuilderPorts, ledger: Le
   const services = [XENSTORE_LOGIC_DOMID, BUILDER_DOMID, ...drivers];
   const record = { ...toolstack.record, services, memoryAccess: accessWith(drivers) };
   ledger.put({ ...toolstack, record });
-  await publishTrust(store, record);
+  await store.make([trustOf(record)]);
 }

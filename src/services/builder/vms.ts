@@ -6,11 +6,11 @@ import { type MemoryAccess, type TrustRecord, trustNode } from '../../contracts/
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
 import { contextOf, domainTypes, type LabelledDomain } from '../../contracts/flask-contexts.ts';
 import type { DomId, EventPort, PvImage } from '../../xen/ports.ts';
-import type { XenStoreWriter } from '../../xen/xenstore-port.ts';
+import type { NewNode } from '../../xen/xenstore-port.ts';
 import type { Driver, Ledger, VmEntry } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 import { ignoring } from './refusals.ts';
-import { homeOf, publishTrust } from './xenstore-homes.ts';
+import { homeOf, trustOf } from './xenstore-homes.ts';
 
 export interface VmPlan {
   readonly domid: DomId;
@@ -27,8 +27,8 @@ export interface VmPlan {
   readonly services: readonly DomId[];
   readonly memoryAccess: readonly MemoryAccess[];
   readonly driver?: Driver;
-  /** Writes the VM's home and what else must be in XenStore before it starts. */
-  describe(store: XenStoreWriter): Promise<void>;
+  /** The VM's home and what else must be in XenStore before it starts. */
+  readonly nodes: readonly NewNode[];
 }
 
 export interface CreatedVm {
@@ -65,9 +65,7 @@ export class Vms {
       const consolePort = plan.console === null ? 0 : domains.allocEventChannel(domid, plan.console);
       const entry = entryOf(plan, new Date(clock.wallClockMs()).toISOString());
       this.ledger.put(entry);
-      await store.transaction(async (transaction) => {
-        await Promise.all([plan.describe(transaction), publishTrust(transaction, entry.record)]);
-      });
+      await store.make([...plan.nodes, trustOf(entry.record)]);
       return { plan, storePort, consolePort };
     });
   }

@@ -1,5 +1,5 @@
 /**
- * The XenStore nodes that exist because Builder made them: every VM's home, the front and back ends between service VMs, the published
+ * The XenStore nodes that exist because Builder made them, as data: every VM's home, the front and back ends between service VMs, the published
  * trust list. Each node belongs to the one who writes it; whoever else may read or write it is named.
  *
  * A node that a VM creates takes the permissions of the folder it is in, with that VM as its owner. So a folder in which two VMs
@@ -9,74 +9,78 @@
 import { type TrustRecord, trustNode } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, PCIBACK_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
 import { pciBackendPath, pciFrontendPath } from '../../contracts/pci-handover.ts';
-import { folder } from '../../kit/xenstore-folder.ts';
 import type { DomId } from '../../xen/ports.ts';
-import type { NodePermission, XenStoreWriter } from '../../xen/xenstore-port.ts';
+import type { NewNode, NodePermission, XenStoreWriter } from '../../xen/xenstore-port.ts';
 
 /** @source xen/include/public/io/xenbus.h */
 const XENBUS_INITIALISING = '1';
 
 export const homeOf = (domid: DomId): string => `/local/domain/${domid}`;
 
-const owned = (owner: DomId, ...others: readonly NodePermission[]): NodePermission[] => [
-  { domid: owner, access: 'none' },
-  ...others,
-];
+type Permissions = readonly NodePermission[];
+
+const owned = (owner: DomId, ...others: Permissions): Permissions => [{ domid: owner, access: 'none' }, ...others];
 const reads = (domid: DomId): NodePermission => ({ domid, access: 'read' });
 const both = (domid: DomId): NodePermission => ({ domid, access: 'both' });
 
-const together = async (...folders: readonly Promise<void>[]): Promise<void> => void (await Promise.all(folders));
+/** A folder, and nodes in it with the same permissions. */
+const folder = (path: string, permissions: Permissions, nodes: Readonly<Record<string, string>> = {}): NewNode[] => [
+  { path, value: '', permissions },
+  ...Object.entries(nodes).map(([name, value]) => ({ path: `${path}/${name}`, value, permissions })),
+];
+
+const trustPermissions = owned(BUILDER_DOMID, reads(TOOLSTACK_DOMID));
 
 /** What is there before the first home. */
-export const writeFoundations = (store: XenStoreWriter): Promise<void> =>
-  together(
-    folder(store, '/local', owned(BUILDER_DOMID)),
-    folder(store, '/local/domain', owned(BUILDER_DOMID)),
-    folder(store, '/vm', owned(TOOLSTACK_DOMID)),
-    folder(store, '/ennead', owned(BUILDER_DOMID)),
-    folder(store, '/ennead/trust', owned(BUILDER_DOMID, reads(TOOLSTACK_DOMID))),
-  );
+export const foundations = (): NewNode[] => [
+  ...folder('/local', owned(BUILDER_DOMID)),
+  ...folder('/local/domain', owned(BUILDER_DOMID)),
+  ...folder('/vm', owned(TOOLSTACK_DOMID)),
+  ...folder('/ennead', owned(BUILDER_DOMID)),
+  ...folder('/ennead/trust', trustPermissions),
+];
 
-export const publishTrust = (store: XenStoreWriter, record: TrustRecord): Promise<void> =>
-  store.write(trustNode(record.domid), JSON.stringify(record));
+export const trustOf = (record: TrustRecord): NewNode => ({
+  path: trustNode(record.domid),
+  value: JSON.stringify(record),
+  permissions: trustPermissions,
+});
 
 /** Name and domid are Builder's word; the folders are for the states of Linux's drivers and of the service. */
-export function writeServiceHome(store: XenStoreWriter, domid: DomId, name: string): Promise<void> {
+export function serviceHome(domid: DomId, name: string): NewNode[] {
   const home = homeOf(domid);
-  return together(
-    folder(store, home, owned(BUILDER_DOMID, reads(domid)), { name, domid: String(domid) }),
-    folder(store, `${home}/control`, owned(domid), { shutdown: '' }),
-    folder(store, `${home}/device`, owned(domid)),
-    folder(store, `${home}/error`, owned(domid)),
-    folder(store, `${home}/ennead`, owned(domid, reads(TOOLSTACK_DOMID))),
-  );
+  return [
+    ...folder(home, owned(BUILDER_DOMID, reads(domid)), { name, domid: String(domid) }),
+    ...folder(`${home}/control`, owned(domid), { shutdown: '' }),
+    ...folder(`${home}/device`, owned(domid)),
+    ...folder(`${home}/error`, owned(domid)),
+    ...folder(`${home}/ennead`, owned(domid, reads(TOOLSTACK_DOMID))),
+  ];
 }
 
-export const writePciBackHome = (store: XenStoreWriter): Promise<void> =>
-  together(
-    writeServiceHome(store, PCIBACK_DOMID, 'pciback'),
-    folder(store, `${homeOf(PCIBACK_DOMID)}/backend`, owned(PCIBACK_DOMID)),
-  );
+export const pcibackHome = (): NewNode[] => [
+  ...serviceHome(PCIBACK_DOMID, 'pciback'),
+  ...folder(`${homeOf(PCIBACK_DOMID)}/backend`, owned(PCIBACK_DOMID)),
+];
 
 /** The driver's own home, its end of the PCI front end, and the folders in which Toolstack makes back ends and requests. */
-export function writeDriverHome(store: XenStoreWriter, domid: DomId, name: string): Promise<void> {
+export function driverHome(domid: DomId, name: string): NewNode[] {
   const home = homeOf(domid);
-  return together(
-    writeServiceHome(store, domid, name),
-    folder(store, `${home}/backend`, owned(TOOLSTACK_DOMID, both(domid))),
-    folder(store, `${home}/ennead/volume`, owned(domid, both(TOOLSTACK_DOMID))),
-    folder(store, `${home}/ennead/volume/request`, owned(TOOLSTACK_DOMID, both(domid))),
-    folder(store, pciFrontendPath(domid), owned(domid, reads(PCIBACK_DOMID)), {
+  return [
+    ...serviceHome(domid, name),
+    ...folder(`${home}/backend`, owned(TOOLSTACK_DOMID, both(domid))),
+    ...folder(`${home}/ennead/volume`, owned(domid, both(TOOLSTACK_DOMID))),
+    ...folder(`${home}/ennead/volume/request`, owned(TOOLSTACK_DOMID, both(domid))),
+    ...folder(pciFrontendPath(domid), owned(domid, reads(PCIBACK_DOMID)), {
       backend: pciBackendPath(domid),
       'backend-id': String(PCIBACK_DOMID),
       state: XENBUS_INITIALISING,
     }),
-  );
+  ];
 }
 
 /** A guest's home is its parent's to furnish. */
-export const writeGuestHome = (store: XenStoreWriter, domid: DomId, parent: DomId): Promise<void> =>
-  folder(store, homeOf(domid), owned(parent, reads(domid)));
+export const guestHome = (domid: DomId, parent: DomId): NewNode[] => folder(homeOf(domid), owned(parent, reads(domid)));
 
 export interface Vif {
   readonly frontend: DomId;
@@ -85,11 +89,11 @@ export interface Vif {
 }
 
 /** Both ends of a service's network card number 0. They are complete before either VM looks. */
-export function writeVif(store: XenStoreWriter, { frontend, backend, mac }: Vif): Promise<void> {
+export function vif({ frontend, backend, mac }: Vif): NewNode[] {
   const front = `${homeOf(frontend)}/device/vif/0`;
   const back = `${homeOf(backend)}/backend/vif/${frontend}/0`;
-  return together(
-    folder(store, front, owned(frontend, reads(backend)), {
+  return [
+    ...folder(front, owned(frontend, reads(backend)), {
       backend: back,
       'backend-id': String(backend),
       handle: '0',
@@ -97,7 +101,7 @@ export function writeVif(store: XenStoreWriter, { frontend, backend, mac }: Vif)
       trusted: '1',
       state: XENBUS_INITIALISING,
     }),
-    folder(store, back, owned(backend, reads(frontend)), {
+    ...folder(back, owned(backend, reads(frontend)), {
       frontend: front,
       'frontend-id': String(frontend),
       online: '1',
@@ -109,7 +113,7 @@ export function writeVif(store: XenStoreWriter, { frontend, backend, mac }: Vif)
       'hotplug-status': '',
       state: XENBUS_INITIALISING,
     }),
-  );
+  ];
 }
 
 /** Linux's own drivers empty the node when they have seen it; the service acts on it. */

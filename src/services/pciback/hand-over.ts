@@ -7,7 +7,6 @@
 
 import { PCIBACK_DOMID } from '../../contracts/domids.ts';
 import { pciBackendPath, pciFrontendPath } from '../../contracts/pci-handover.ts';
-import { folder } from '../../kit/xenstore-folder.ts';
 import type { Devices, DomId, Files } from '../../xen/ports.ts';
 import type { XenStore } from '../../xen/xenstore-port.ts';
 import { resourcesOf, sbdfOf } from './sysfs.ts';
@@ -66,9 +65,12 @@ function writeBackend(store: XenStore, { bdf, domid }: HandOver): Promise<void> 
     num_devs: '1',
     state: XENBUS_INITIALISING,
   };
-  const permissions = [
-    { domid: PCIBACK_DOMID, access: 'none' },
-    { domid, access: 'read' },
-  ] as const;
-  return store.transaction((transaction) => folder(transaction, path, permissions, nodes));
+  return store.transaction(async (transaction) => {
+    await transaction.mkdir(path);
+    await transaction.setPermissions(path, [
+      { domid: PCIBACK_DOMID, access: 'none' },
+      { domid, access: 'read' },
+    ]);
+    for (const [name, value] of Object.entries(nodes)) await transaction.write(`${path}/${name}`, value);
+  });
 }

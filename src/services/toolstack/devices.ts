@@ -1,8 +1,8 @@
 /** Paravirtual devices: the nodes of both ends, and their common states. */
 import type { DomId, Log } from '../../xen/ports.ts';
-import type { NodePermission, XenStore } from '../../xen/xenstore-port.ts';
+import type { NewNode, NodePermission, XenStore } from '../../xen/xenstore-port.ts';
 import { vdevNumber } from './device-numbers.ts';
-import { both, home, type Node, ownedBy, reads, writeNodes } from './nodes.ts';
+import { both, home, ownedBy, reads } from './nodes.ts';
 
 /** @source xen/include/public/io/xenbus.h, enum xenbus_state */
 export const XENBUS_INITIALISING = '1';
@@ -80,7 +80,7 @@ export function vifDevice(
  * Toolstack makes the nodes of both ends and so owns them; each end may write to its own and read the other's. A node that a driver
  * adds has that driver as its owner and the folder's other permissions: hence Toolstack's own name among them.
  */
-export function deviceNodes(device: Device, toolstack: DomId): Node[] {
+export function deviceNodes(device: Device, toolstack: DomId): NewNode[] {
   const { frontend, backend } = device;
   const front = frontendPath(device);
   const back = backendPath(device);
@@ -108,13 +108,13 @@ export function deviceNodes(device: Device, toolstack: DomId): Node[] {
   ];
 }
 
-function endNodes(path: string, values: Record<string, string>, permissions: readonly NodePermission[]): Node[] {
+function endNodes(path: string, values: Record<string, string>, permissions: readonly NodePermission[]): NewNode[] {
   const nodes = Object.entries(values).map(([key, value]) => ({ path: `${path}/${key}`, value, permissions }));
   return [{ path, value: '', permissions }, ...nodes];
 }
 
 export const plugDevice = (xenstore: XenStore, device: Device, toolstack: DomId): Promise<void> =>
-  xenstore.transaction((store) => writeNodes(store, deviceNodes(device, toolstack)));
+  xenstore.make(deviceNodes(device, toolstack));
 
 /** What the back end says when it cannot serve a device. */
 export class BackendError extends Error {}

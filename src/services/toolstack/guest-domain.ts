@@ -8,7 +8,7 @@ import type { ConsolePorts, GuestConsole } from './console.ts';
 import { BackendError, backendReady, type Device, diskDevice, plugDevice, unplugDevice, vifDevice } from './devices.ts';
 import { guestNodes, vmPath } from './guest-nodes.ts';
 import { type GuestRecord, removeRecord, type SettledConfig, saveRecord } from './guest-record.ts';
-import { home, writeNodes } from './nodes.ts';
+import { home } from './nodes.ts';
 
 export interface GuestPorts extends ConsolePorts {
   readonly clock: Clock;
@@ -67,7 +67,7 @@ async function completeDomain(
 ): Promise<void> {
   const { xenstore } = ports;
   await saveRecord(xenstore, record);
-  await xenstore.transaction((store) => writeNodes(store, guestNodes(record.config, built, ports.ownDomid)));
+  await xenstore.make(guestNodes(record.config, built, ports.ownDomid));
   const devices = guestDevices(record);
   for (const device of devices) await plugDevice(xenstore, device, ports.ownDomid);
   await Promise.all(devices.map((device) => backendReady(xenstore, device, BACKEND_READY_TIMEOUT_MS)));

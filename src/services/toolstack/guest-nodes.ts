@@ -1,8 +1,9 @@
 /** A guest's own part of XenStore, laid out as libxl does it, so that Linux's and other systems' drivers find what they look for. */
 import type { GuestBuilt } from '../../contracts/builder.ts';
 import type { DomId } from '../../xen/ports.ts';
+import type { NewNode } from '../../xen/xenstore-port.ts';
 import type { SettledConfig } from './guest-record.ts';
-import { both, home, type Node, ownedBy, reads } from './nodes.ts';
+import { both, home, ownedBy, reads } from './nodes.ts';
 
 /** What the guest itself writes: its answers to us, and what it wants to tell. */
 const GUEST_WRITABLE = [
@@ -25,11 +26,11 @@ const CONSOLE_LIMIT_BYTES = 1048576;
 
 export const vmPath = (uuid: string): string => `/vm/${uuid}`;
 
-export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: DomId): Node[] {
+export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: DomId): NewNode[] {
   const { domid } = built;
   const readable = ownedBy(toolstack, reads(domid));
   const writable = ownedBy(toolstack, both(domid));
-  const node = (path: string, value: string | number = '', permissions = readable): Node => ({
+  const node = (path: string, value: string | number = '', permissions = readable): NewNode => ({
     path: path.startsWith('/') ? path : `${home(domid)}/${path}`,
     value: String(value),
     permissions,

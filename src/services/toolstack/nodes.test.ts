@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
+import type { NewNode } from '../../xen/xenstore-port.ts';
 import { vdevNumber } from './device-numbers.ts';
 import { deviceNodes, diskDevice, vifDevice } from './devices.ts';
 import { guestNodes } from './guest-nodes.ts';
 import { settle } from './identity.ts';
-import type { Node } from './nodes.ts';
 
 const TOOLSTACK = 5;
 
 /** `path = value (permissions)`, as `xenstore-ls -p` would show it. */
-const shown = (nodes: readonly Node[]): string[] =>
+const shown = (nodes: readonly NewNode[]): string[] =>
   nodes.map(({ path, value, permissions }) => {
     const words = permissions.map(({ domid, access }) => `${access[0]}${domid}`);
     return `${path} = "${value}" (${words.join(',')})`;

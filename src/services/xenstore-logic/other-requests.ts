@@ -105,6 +105,3 @@ export const setTarget = control(({ payload, state }) => {
   if (domid === undefined || target === undefined || target > LAST_GUEST_DOMID) return 'EINVAL';
   return state.ask('setTarget', { domid, target }).known ? acknowledged : 'ENOENT';
 });
-
-/** There is nothing that a client may tell the server itself. */
-export const controlServer = control(() => 'ENOSYS');

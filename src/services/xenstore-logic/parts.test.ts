@@ -6,7 +6,7 @@ import { ClientTable } from './client-table.ts';
 import { limitsOf } from './limits.ts';
 import { resolvePath, resolveWatchPath, toldPath } from './paths.ts';
 import type { RecoveryBox } from './ports.ts';
-import { isPrivileged, mayControl } from './privileges.ts';
+import { isPrivileged, mayControl, mayCount } from './privileges.ts';
 
 describe('resolvePath()', () => {
   it.each([
@@ -93,8 +93,9 @@ describe('privileges', () => {
     expect(isPrivileged(domid, path)).toBe(expected);
   });
 
-  it("only Builder controls domains; guests have xenstored's limits, services more, the privileged none", () => {
+  it("only Builder controls domains, only Toolstack counts what they use; guests have xenstored's limits, services more, the privileged none", () => {
     expect([4, 5, 6, 16].map(mayControl)).toEqual([true, false, false, false]);
+    expect([4, 5, 6, 16].map(mayCount)).toEqual([false, true, false, false]);
     expect([4, 5].map(limitsOf)).toEqual([null, null]);
     expect([6, 16].map((domid) => limitsOf(domid)?.nodesMax)).toEqual([16_000, 1000]);
   });

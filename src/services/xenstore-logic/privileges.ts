@@ -8,6 +8,8 @@ interface Privilege {
   readonly except: readonly string[];
   /** INTRODUCE, RELEASE, SET_TARGET, RESUME. */
   readonly control: boolean;
+  /** What every domain uses of the store (CONTROL quota). */
+  readonly counts: boolean;
   readonly why: string;
 }
 
@@ -18,6 +20,7 @@ const privileges = new Map<DomId, Privilege>([
       paths: ['/', '@introduceDomain', '@releaseDomain'],
       except: [],
       control: true,
+      counts: false,
       why: 'makes the homes of all VMs, introduces and releases them',
     },
   ],
@@ -27,7 +30,8 @@ const privileges = new Map<DomId, Privilege>([
       paths: ['/local/domain', '/vm', '/libxl', '/ennead/guests', '@introduceDomain', '@releaseDomain'],
       except: [`/local/domain/${BUILDER_DOMID}`, `/local/domain/${PCIBACK_DOMID}`],
       control: false,
-      why: 'describes the devices of guests in their homes and in those of their back ends, keeps its records of guests',
+      counts: true,
+      why: 'describes the devices of guests in their homes and in those of their back ends, keeps its records of guests, shows the operator what is used',
     },
   ],
 ]);
@@ -41,6 +45,8 @@ export function isPrivileged(domid: DomId, path: string): boolean {
 }
 
 export const mayControl = (domid: DomId): boolean => privileges.get(domid)?.control ?? false;
+
+export const mayCount = (domid: DomId): boolean => privileges.get(domid)?.counts ?? false;
 
 /** Whether limits do not apply to the domain. */
 export const isTrusted = (domid: DomId): boolean => privileges.has(domid);

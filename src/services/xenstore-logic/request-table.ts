@@ -1,11 +1,12 @@
 /** The protocol's request types and who answers them. */
 import { messageTypes } from '../../wire/xenstore-message.ts';
+import { control } from './control-requests.ts';
 import * as nodes from './node-requests.ts';
 import * as others from './other-requests.ts';
 import type { RequestHandler } from './request.ts';
 
 export const requestHandlers: ReadonlyMap<number, RequestHandler> = new Map([
-  [messageTypes.control, others.controlServer],
+  [messageTypes.control, control],
   [messageTypes.directory, nodes.directory],
   [messageTypes.read, nodes.read],
   [messageTypes.getPerms, nodes.getPermissions],

@@ -65,6 +65,12 @@ export function setPermissions(nodes: NodeMap, path: string, permissions: Permis
   return [];
 }
 
+/** Both at once, whatever was there. */
+export function make(nodes: NodeMap, path: string, value: Uint8Array, permissions: Permissions): readonly Nearest[] {
+  write(nodes, path, value, permissions);
+  return setPermissions(nodes, path, permissions);
+}
+
 function subtree(nodes: NodeMap, path: string): Nearest[] {
   const node = nodes.get(path);
   if (!node) return [];
@@ -84,6 +90,10 @@ export class Owners {
 
   of(domid: number): number {
     return this.counts.get(domid) ?? 0;
+  }
+
+  domids(): number[] {
+    return [...this.counts.keys()].filter((domid) => this.of(domid) > 0);
   }
 
   /** `before` and `after` are the same path's node, where there is one. */

@@ -79,6 +79,21 @@ describe('the count of nodes', () => {
   });
 });
 
+describe('counts', () => {
+  it('say what each domain has: a connection at least, nodes also of those who are gone', () => {
+    const { state, write, watch, begin } = withClients();
+    const countsOf = (domid: number) => state.answer('counts', {}).domains.find((counts) => counts.domid === domid);
+    write('/a/b', '');
+    watch('/a', 'token', OTHER);
+    begin(OTHER);
+    expect(countsOf(GUEST)).toEqual({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
+    expect(countsOf(OTHER)).toEqual({ domid: OTHER, nodes: 0, watches: 1, transactions: 1 });
+    for (const domid of [GUEST, OTHER]) state.answer('release', { domid });
+    expect(countsOf(GUEST)).toEqual({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
+    expect(countsOf(OTHER)).toBeUndefined();
+  });
+});
+
 describe('a transaction', () => {
   it('conflicts when a node that it looked at has changed, come or gone, and then is over', () => {
     const { state, write, look, begin, end } = withClients();

@@ -10,7 +10,19 @@ import {
   WATCHERS_MAX,
 } from '../../contracts/xenstore-state.ts';
 import { Connections } from './connections.ts';
-import { BaseNodes, isSpecial, type Nearest, nearest, parentOf, ROOT, remove, setPermissions, write } from './nodes.ts';
+import {
+  BaseNodes,
+  isSpecial,
+  make,
+  type Nearest,
+  type NodeMap,
+  nearest,
+  parentOf,
+  ROOT,
+  remove,
+  setPermissions,
+  write,
+} from './nodes.ts';
 import { type Change, Transaction } from './transactions.ts';
 import { type Watch, Watches } from './watches.ts';
 
@@ -58,6 +70,7 @@ export class XenStoreState {
       connection.target = target;
       return { known: true };
     },
+    counts: () => ({ domains: this.counts() }),
     look: (request) => this.look(request),
     write: ({ domid, transaction, path, value, create }) => {
       demandPath(path);
@@ -72,6 +85,18 @@ export class XenStoreState {
     setPermissions: ({ domid, transaction, path, permissions }) => {
       demandOwner(permissions);
       return this.change(domid, transaction, path, (nodes) => setPermissions(nodes, path, permissions));
+    },
+    make: ({ domid, nodes }) => {
+      this.demandConnection(domid);
+      for (const { path, permissions } of nodes) {
+        demandPath(path);
+        demandOwner(permissions);
+      }
+      const changes = nodes.map(({ path, value, permissions }) => ({
+        path,
+        run: (into: NodeMap) => make(into, path, value, permissions),
+      }));
+      return this.firing(changes.flatMap((change) => this.apply(change)));
     },
     special: ({ path }) => this.firing(this.fired(path, this.watches.exact(path), this.permissionsAt(path))),
     firedNext: () => this.firing([]),
@@ -89,8 +114,7 @@ export class XenStoreState {
     },
     transactionStart: ({ domid, transactionsMax }) => {
       this.demandConnection(domid);
-      const open = [...this.transactions.values()].filter((transaction) => transaction.domid === domid).length;
-      if (transactionsMax !== null && open >= transactionsMax) return { transaction: 0 };
+      if (transactionsMax !== null && this.transactionsBy(domid) >= transactionsMax) return { transaction: 0 };
       do this.lastTransaction = (this.lastTransaction % 0xffffffff) + 1;
       while (this.transactions.has(this.lastTransaction));
       this.transactions.set(this.lastTransaction, new Transaction(this.base, domid));
@@ -193,6 +217,23 @@ export class XenStoreState {
     return Array.from({ length: portions }, (_, index) => {
       return { path, readableBy, watchers: watchers.slice(index * WATCHERS_MAX, (index + 1) * WATCHERS_MAX) };
     });
+  }
+
+  private counts(): StateAnswer<'counts'>['domains'] {
+    const present = [...this.connections.all(), ...this.transactions.values()].map(({ domid }) => domid);
+    const domids = new Set([...present, ...this.base.owners.domids(), ...this.watches.domids()]);
+    return [...domids]
+      .sort((a, b) => a - b)
+      .map((domid) => ({
+        domid,
+        nodes: this.base.owners.of(domid),
+        watches: this.watches.of(domid),
+        transactions: this.transactionsBy(domid),
+      }));
+  }
+
+  private transactionsBy(domid: number): number {
+    return [...this.transactions.values()].filter((transaction) => transaction.domid === domid).length;
   }
 
   private transactionOf(domid: number, id: number): Transaction | undefined {

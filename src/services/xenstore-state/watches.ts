@@ -18,6 +18,10 @@ export class Watches {
     return this.counts.get(domid) ?? 0;
   }
 
+  domids(): number[] {
+    return [...this.counts.keys()].filter((domid) => this.of(domid) > 0);
+  }
+
   has({ domid, path, token }: Watch): boolean {
     return this.exact(path).some((watch) => same(watch, domid, token));
   }

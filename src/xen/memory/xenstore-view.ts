@@ -1,5 +1,5 @@
 import { PortError } from '../ports.ts';
-import type { NodePermission, XenStoreWriter } from '../xenstore-port.ts';
+import type { NewNode, NodePermission, XenStoreWriter } from '../xenstore-port.ts';
 import {
   children,
   demand,
@@ -69,6 +69,17 @@ export class TreeView implements XenStoreWriter {
     if (!this.subject.privileged && permissions[0]?.domid !== owner)
       throw new PortError('EPERM', 'xenstore setPerms', path);
     this.change(path, (tree) => setPermissions(tree, this.absolute(path), permissions));
+  }
+
+  /** All of them or none. */
+  make(nodes: readonly NewNode[]): void {
+    const placed = nodes.map((node) => ({ ...node, path: this.absolute(node.path) }));
+    if (!this.subject.privileged) throw new PortError('EACCES', 'xenstore make', nodes[0]?.path ?? '');
+    for (const { path, value, permissions } of placed)
+      this.change(path, (tree) => {
+        put(tree, path, value, this.subject);
+        return setPermissions(tree, path, permissions);
+      });
   }
 
   private absolute(path: string): string {

@@ -1,8 +1,9 @@
 /** A XenStore in memory that speaks the port, not the protocol: for the tests of everybody who uses a XenStore. */
 import { BUILDER_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import { type DomainQuota, encodeDomids, encodeQuota } from '../../contracts/xenstore-quota.ts';
 import { waitForNode } from '../../kit/xenstore-wait.ts';
 import { type Clock, type DomId, PortError } from '../ports.ts';
-import type { NodePermission, XenStore, XenStoreWriter } from '../xenstore-port.ts';
+import type { NewNode, NodePermission, XenStore, XenStoreWriter } from '../xenstore-port.ts';
 import {
   emptyTree,
   homeOf,
@@ -65,6 +66,17 @@ export class MemoryXenStore {
   dump(below = '/'): Record<string, string> {
     const kept = [...this.tree].filter(([path]) => path === below || isBelow(path, below));
     return Object.fromEntries(kept.map(([path, node]) => [path, node.value]).sort());
+  }
+
+  /** A transaction is nothing that lasts here. */
+  quotas(): DomainQuota[] {
+    const owners = [...this.tree.values()].map(({ permissions }) => permissions[0]?.domid);
+    const watchers = [...this.watches].map(({ subject }) => subject.domid);
+    const present = [...owners, ...watchers, ...this.introduced.keys()].filter((domid) => domid !== undefined);
+    const count = (all: readonly unknown[], domid: DomId) => all.filter((one) => one === domid).length;
+    return [...new Set(present)]
+      .sort((a, b) => a - b)
+      .map((domid) => ({ domid, nodes: count(owners, domid), watches: count(watchers, domid), transactions: 0 }));
   }
 
   get watchesLeft(): number {
@@ -151,6 +163,7 @@ class Connection implements XenStore {
   remove = (path: string): Promise<void> => this.now((view) => view.remove(path));
   setPermissions = (path: string, permissions: readonly NodePermission[]): Promise<void> =>
     this.now((view) => view.setPermissions(path, permissions));
+  make = (nodes: readonly NewNode[]): Promise<void> => this.now(async (view) => view.make(nodes));
 
   async watch(path: string, handler: (changed: string) => void): Promise<() => Promise<void>> {
     this.check();
@@ -195,6 +208,17 @@ class Connection implements XenStore {
     this.demandPrivilege('release');
     if (!this.store.introduced.has(domid)) throw new PortError('ENOENT', 'xenstore release', String(domid));
     this.store.domainGone(domid, true);
+  }
+
+  async control(command: string, asked?: string): Promise<string> {
+    this.check();
+    if (this.domid !== TOOLSTACK_DOMID) throw new PortError('EACCES', 'xenstore control', command);
+    if (command !== 'quota') throw new PortError('EINVAL', 'xenstore control', command);
+    const quotas = this.store.quotas();
+    if (asked === undefined) return encodeDomids(quotas.map(({ domid }) => domid));
+    const quota = quotas.find(({ domid }) => String(domid) === asked);
+    if (!quota) throw new PortError('ENOENT', 'xenstore control', asked);
+    return encodeQuota(quota);
   }
 
   close(): void {

@@ -1,0 +1,56 @@
+/** XS_CONTROL: what a domain that Ennead trusts may ask of the server itself, as a command and its arguments. */
+import { encodeDomids, encodeQuota } from '../../contracts/xenstore-quota.ts';
+import { decodeMake, MAKE } from '../../wire/xenstore-make.ts';
+import {
+  decodeStrings,
+  type ErrorName,
+  encodeStrings,
+  encodeText,
+  PAYLOAD_BYTES_MAX,
+} from '../../wire/xenstore-message.ts';
+import { acknowledged } from './node-requests.ts';
+import { isSpecial, resolvePath } from './paths.ts';
+import { isPrivileged, isTrusted, mayCount } from './privileges.ts';
+import type { RequestHandler } from './request.ts';
+
+export const control: RequestHandler = (request) => {
+  if (!isTrusted(request.domid)) return 'EACCES';
+  const [command = ''] = decodeStrings(request.payload, 1).strings;
+  return commands.get(command)?.(request) ?? 'EINVAL';
+};
+
+/** All of the nodes or none: only for who acts as the owner of each. */
+const makeNodes: RequestHandler = ({ domid, transaction, payload, state, fire }) => {
+  const given = decodeMake(payload);
+  if (!given || transaction !== 0) return 'EINVAL';
+  const nodes = [];
+  for (const { path, value, permissions } of given) {
+    const resolved = isSpecial(path) ? undefined : resolvePath(domid, path)?.absolute;
+    if (resolved === undefined) return 'EINVAL';
+    if (!isPrivileged(domid, resolved)) return 'EACCES';
+    nodes.push({ path: resolved, value: encodeText(value), permissions });
+  }
+  fire(state.ask('make', { domid, nodes }));
+  return acknowledged;
+};
+
+/** As xenstored's: with a domid what that domain uses, without one the domids. It changes nothing. */
+const quota: RequestHandler = ({ domid: asker, payload, state }) => {
+  if (!mayCount(asker)) return 'EACCES';
+  const [, asked, ...more] = decodeStrings(payload).strings;
+  if (more.length > 0) return 'EINVAL';
+  const { domains } = state.ask('counts', {});
+  if (asked === undefined) return answerIfShort(encodeDomids(domains.map(({ domid }) => domid)));
+  const counts = domains.find(({ domid }) => String(domid) === asked);
+  return counts ? answerIfShort(encodeQuota(counts)) : 'ENOENT';
+};
+
+function answerIfShort(text: string): Uint8Array | ErrorName {
+  const answer = encodeStrings([text]);
+  return answer.length > PAYLOAD_BYTES_MAX ? 'E2BIG' : answer;
+}
+
+const commands: ReadonlyMap<string, RequestHandler> = new Map([
+  [MAKE, makeNodes],
+  ['quota', quota],
+]);
