@@ -11,7 +11,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = resolve(fileURLToPath(import.meta.url), '..', '..');
 const STAMP = join(ROOT, 'node_modules', '.ennead-lock');
-const NODE_MAJOR_MIN = 20;
+/** Has import.meta.dirname. */
+const NODE_MIN = [20, 11];
 
 /** Loads `entry` (a path below the repository) as if Node had been started with it. */
 export async function run(entry, args) {
@@ -25,8 +26,9 @@ export async function run(entry, args) {
 }
 
 function requireNode() {
-  if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) return;
-  fail(`Node ${NODE_MAJOR_MIN} or newer is needed, this is ${process.version}`);
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return;
+  fail(`Node ${NODE_MIN.join('.')} or newer is needed, this is ${process.version}`);
 }
 
 function installPackages() {
