@@ -5,7 +5,7 @@ import { buildImages, buildSteps } from './images.ts';
 import { formatImageList, listImages } from './list.ts';
 import { MissingPackagesError } from './packages.ts';
 
-export { type BuildOptions, buildImages, type ImageSet } from './images.ts';
+export { type BuildOptions, buildImages, type ImageSet, installPackages } from './images.ts';
 export { formatImageList, type ListedImage, listImages } from './list.ts';
 
 const HELP = `usage: npx tsx src/image/build.ts [--only STEP]… [--refresh] [--keep-work] | --list | --help

@@ -61,10 +61,10 @@ export function runCommand(
       cwd: options.cwd,
       env: { ...buildEnvironment(), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
+      detached: !options.keepsTerminal,
     });
     const kill = (): void => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      if (child.pid !== undefined) process.kill(options.keepsTerminal ? child.pid : -child.pid, 'SIGKILL');
     };
     signal.addEventListener('abort', kill, { once: true });
     const printed: Buffer[] = [];
@@ -82,7 +82,10 @@ export function runCommand(
   });
 }
 
-export async function lastLines(path: string, count: number): Promise<string[]> {
+/** How much of a failed command's log the user sees at once. */
+const LOG_TAIL_LINES = 12;
+
+export async function lastLines(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch(() => '');
-  return text.trimEnd().split('\n').slice(-count);
+  return text.trimEnd().split('\n').slice(-LOG_TAIL_LINES);
 }

@@ -8,7 +8,7 @@ import type { Progress } from './progress.ts';
 import { type Artifact, type Job, type Step, StepError } from './step.ts';
 import { Store } from './store.ts';
 
-const SILENT: Progress = { started() {}, done() {}, failed() {}, note() {}, end() {} };
+const SILENT: Progress = { started() {}, done() {}, ended() {}, note() {}, end() {} };
 
 let root: string;
 let store: Store;

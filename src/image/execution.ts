@@ -8,9 +8,6 @@ import type { Progress } from './progress.ts';
 import { type Artifact, type Job, type Lane, type Scope, type Step, StepError } from './step.ts';
 import type { Store } from './store.ts';
 
-/** How much of a failed step's log the user sees at once. */
-const LOG_TAIL_LINES = 12;
-
 export interface ExecutionOptions {
   readonly store: Store;
   readonly toolbox: Toolbox;
@@ -95,11 +92,11 @@ export class Execution {
       progress.done(artifact);
       return artifact;
     } catch (cause) {
-      progress.failed(step.name);
+      progress.ended(step.name, 'failed');
       if (this.#abort.signal.aborted) throw this.#abort.signal.reason;
       log.line(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));
       await log.close();
-      throw new StepError(step.name, log.path, await lastLines(log.path, LOG_TAIL_LINES), cause);
+      throw new StepError(step.name, log.path, await lastLines(log.path), cause);
     } finally {
       await log.close();
       await rm(scratch, { recursive: true, force: true });

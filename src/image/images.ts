@@ -2,11 +2,18 @@
 import { join } from 'node:path';
 import type { ServiceName } from '../kit/manifest.ts';
 import { writeBillOfMaterials } from './bill-of-materials.ts';
-import { CommandLog } from './command.ts';
 import { Execution } from './execution.ts';
 import { initramfs, steps } from './graph.ts';
+import { interruptible } from './interruption.ts';
 import { acquireLock } from './lock.ts';
-import { COMPILER_PACKAGES, ensurePackages, HOST_PACKAGES, TEST_PACKAGES, type Toolbox } from './packages.ts';
+import {
+  COMPILER_PACKAGES,
+  ensurePackages,
+  HOST_PACKAGES,
+  PACKAGES_TASK,
+  TEST_PACKAGES,
+  type Toolbox,
+} from './packages.ts';
 import { createProgress, type Progress, seconds } from './progress.ts';
 import type { Artifact, Step } from './step.ts';
 import { hostDisk } from './steps/disk.ts';
@@ -72,20 +79,15 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
 }
 
 /** Builds some steps and what they need. Used by the command line; hosts want `buildImages`. */
-export async function buildSteps(
+export function buildSteps(
   wanted: readonly Step[],
   options: BuildOptions,
 ): Promise<{ made: ReadonlyMap<Step, Artifact>; store: Store }> {
-  const store = new Store(options.cacheDir ?? defaultCacheDir());
-  const progress = options.progress ?? createProgress();
-  await store.createFolders();
-  const lock = await acquireLock(join(store.root, 'lock'), () => progress.note('waiting for another build to finish'));
-  const startedMs = performance.now();
-  try {
-    await store.clearScratch();
-    const toolbox = await checkPackages(wanted, options.tests ? TEST_PACKAGES : [], store, progress);
+  return withCache(options, async (store, progress) => {
+    const startedMs = performance.now();
+    const toolbox = await toolboxFor(wanted, options, store, progress);
     const execution = new Execution({ store, toolbox, progress, refresh: options.refresh ?? false });
-    const made = await untilInterrupted(execution, () => execution.makeAll(wanted));
+    const made = await makeAll(execution, wanted);
     await store.prune(KEPT_VERSIONS);
     if (!options.keepWork) await store.clearWork();
     const built = (await execution.everything()).filter((artifact) => !artifact.cached).length;
@@ -95,32 +97,40 @@ export async function buildSteps(
   } finally {
     progress.end();
     await store.clearScratch();
+  });
+}
+
+/** Installs the Debian packages that building the images and running a host take, and builds nothing. */
+export async function installPackages(options: BuildOptions = {}): Promise<void> {
+  await withCache(options, (store, progress) => toolboxFor(steps, options, store, progress));
+}
+
+/** Runs `work` with the cache to itself. */
+async function withCache<T>(options: BuildOptions, work: (store: Store, progress: Progress) => Promise<T>): Promise<T> {
+  const store = new Store(options.cacheDir ?? defaultCacheDir());
+  const progress = options.progress ?? createProgress();
+  await store.createFolders();
+  const lock = await acquireLock(join(store.root, 'lock'), () => progress.note('waiting for another build to finish'));
+  try {
+    await store.clearScratch();
+    return await work(store, progress);
     await lock.release();
   }
 }
 
-async function checkPackages(
+function toolboxFor(
   wanted: readonly Step[],
-  others: readonly string[],
+  { tests }: BuildOptions,
   store: Store,
   progress: Progress,
 ): Promise<Toolbox> {
-  const log = new CommandLog(store.logPath('packages'));
-  const startedMs = performance.now();
-  try {
-    const names = [
-      ...HOST_PACKAGES,
-      ...COMPILER_PACKAGES,
-      ...others,
-      ...allNeeds(wanted).flatMap((step) => step.packages),
-    ];
-    return await ensurePackages(names, log, (missing) => progress.note(`installing ${missing.join(' ')}`));
-  } catch (cause) {
-    progress.note(`failed  packages, after ${seconds(performance.now() - startedMs)}; log: ${log.path}`);
-    throw cause;
-  } finally {
-    await log.close();
-  }
+  const names = [
+    ...HOST_PACKAGES,
+    ...COMPILER_PACKAGES,
+    ...(tests ? TEST_PACKAGES : []),
+    ...allNeeds(wanted).flatMap((step) => step.packages),
+  ];
+  return ensurePackages(names, store.logPath(PACKAGES_TASK), progress);
 }
 
 function allNeeds(wanted: readonly Step[]): Step[] {
@@ -135,12 +145,9 @@ function allNeeds(wanted: readonly Step[]): Step[] {
 }
 
 /** Ctrl+C kills the compilers too: they are in process groups of their own. */
-async function untilInterrupted<T>(execution: Execution, work: () => Promise<T>): Promise<T> {
-  const interrupt = (): void => execution.abort(new Error('interrupted'));
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  try {
-    return await work();
-  } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-  }
+function makeAll(execution: Execution, wanted: readonly Step[]): Promise<ReadonlyMap<Step, Artifact>> {
+  return interruptible((signal) => {
+    signal.addEventListener('abort', () => execution.abort(signal.reason as Error));
+    return execution.makeAll(wanted);
+  });
 }

@@ -1,7 +1,10 @@
 /** Debian packages on this machine: which are there, in which version, and how the missing ones get installed. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type CommandLog, runCommand } from './command.ts';
+import { CommandLog, lastLines, runCommand } from './command.ts';
+import type { Progress } from './progress.ts';
+import { type RootAccess, rootAccess } from './root-access.ts';
+import { StepError } from './step.ts';
 
 /** What the virtual host and the operator's command run, beside what each build step names itself. */
 export const HOST_PACKAGES = ['qemu-system-x86', 'seabios', 'ipxe-qemu', 'openssh-client', 'util-linux'] as const;
@@ -14,14 +17,12 @@ export const TEST_PACKAGES = ['busybox-static', 'clang', 'cpio'] as const;
 
 export class MissingPackagesError extends Error {
   override readonly name = 'MissingPackagesError';
-  readonly packages: readonly string[];
 
-  constructor(packages: readonly string[]) {
+  constructor(packages: readonly string[], why: string) {
     super(
-      `Debian packages are missing, and neither root nor sudo is at hand to install them. As root, run:\n` +
-        `  apt-get install --no-install-recommends ${packages.join(' ')}`,
+      `Debian packages are missing and cannot be installed: ${why}. ` +
+        `As root, run: apt-get install --no-install-recommends ${packages.join(' ')}`,
     );
-    this.packages = packages;
   }
 }
 
@@ -53,31 +54,43 @@ export function toolboxOf(versions: ReadonlyMap<string, string>): Toolbox {
   };
 }
 
-/** Installs what is missing of `wanted`. @throws MissingPackagesError when it may not. */
+/** Names the work in what is shown, and its log. */
+export const PACKAGES_TASK = 'packages';
+
+/** Installs what is missing of `wanted`. @throws MissingPackagesError when it may not, StepError when apt fails */
 export async function ensurePackages(
   wanted: readonly string[],
-  log: CommandLog,
-  onInstall: (missing: readonly string[]) => void,
+  logPath: string,
+  progress: Pick<Progress, 'note' | 'started' | 'ended'>,
 ): Promise<Toolbox> {
-  const { signal } = new AbortController();
   const versions = await installedVersions();
   const missing = [...new Set(wanted)].filter((name) => !versions.has(name)).sort();
   if (missing.length === 0) return toolboxOf(versions);
-  const asRoot = await rootPrefix();
-  if (!asRoot) throw new MissingPackagesError(missing);
-  onInstall(missing);
-  await runCommand([...asRoot, 'apt-get', 'update'], log, signal);
-  const install = ['apt-get', 'install', '--yes', '--no-install-recommends', ...missing];
-  await runCommand([...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', ...install], log, signal);
+  // Said before sudo asks for a password, as the reason for it.
+  progress.note(`Debian packages to install: ${missing.join(' ')}`);
+  const access = await rootAccess();
+  if (typeof access === 'string') throw new MissingPackagesError(missing, access);
+  progress.started(PACKAGES_TASK);
+  try {
+    await install(missing, access, logPath);
+  } catch (cause) {
+    progress.ended(PACKAGES_TASK, 'failed');
+    throw new StepError(PACKAGES_TASK, logPath, await lastLines(logPath), cause);
+  }
+  progress.ended(PACKAGES_TASK, 'done');
   return toolboxOf(await installedVersions());
 }
 
-/** How to become root without a question: nothing to do, sudo, or undefined. */
-async function rootPrefix(): Promise<readonly string[] | undefined> {
-  if (process.getuid?.() === 0) return [];
-  const sudo = ['sudo', '-n'];
-  return promisify(execFile)('sudo', ['-n', 'true']).then(
-    () => sudo,
-    () => undefined,
-  );
+async function install(packages: readonly string[], { prefix, asks }: RootAccess, logPath: string): Promise<void> {
+  const log = new CommandLog(logPath);
+  const aptGet = (...args: string[]): Promise<string> => {
+    const argv = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args];
+    return runCommand(argv, log, new AbortController().signal, { keepsTerminal: asks });
+  };
+  try {
+    await aptGet('update');
+    await aptGet('install', '--yes', '--no-install-recommends', ...packages);
+  } finally {
+    await log.close();
+  }
 }

@@ -2,9 +2,11 @@
 import type { Artifact } from './step.ts';
 
 export interface Progress {
-  started(step: string): void;
+  started(task: string): void;
+  /** Of a step. */
   done(artifact: Artifact): void;
-  failed(step: string): void;
+  /** Of whatever leaves no artifact. */
+  ended(task: string, how: 'done' | 'failed'): void;
   note(line: string): void;
   /** Stops the live line; nothing may follow. */
   end(): void;
@@ -16,7 +18,7 @@ interface Output {
   write(text: string): unknown;
 }
 
-/** Without a terminal, a long step says this often that it is still at work. */
+/** Without a terminal, whatever takes long says this often that it is still at work. */
 const HEARTBEAT_MS = 30_000;
 const REDRAW_MS = 500;
 
@@ -30,7 +32,7 @@ export function createProgress(
   const erase = (): void => void (live && output.write('\r\x1b[K'));
   const draw = (): void => {
     if (!live || running.size === 0) return;
-    const parts = [...running].map(([step, startedMs]) => `${step} ${seconds(nowMs() - startedMs)}`);
+    const parts = [...running].map(([task, startedMs]) => `${task} ${seconds(nowMs() - startedMs)}`);
     output.write(`\r\x1b[K… ${parts.join(', ')}`.slice(0, (output.columns ?? 80) + 3));
   };
   const line = (text: string): void => {
@@ -39,24 +41,24 @@ export function createProgress(
     draw();
   };
   const heartbeat = (): void => {
-    for (const [step, startedMs] of running) line(`  still at ${step}, ${seconds(nowMs() - startedMs)}`);
+    for (const [task, startedMs] of running) line(`  still at ${task}, ${seconds(nowMs() - startedMs)}`);
   };
   const timer = setInterval(live ? draw : heartbeat, live ? REDRAW_MS : HEARTBEAT_MS);
   timer.unref();
 
   return {
-    started: (step) => {
-      running.set(step, nowMs());
+    started: (task) => {
+      running.set(task, nowMs());
       draw();
     },
     done: (artifact) => {
       running.delete(artifact.name);
       line(describe(artifact));
     },
-    failed: (step) => {
-      const startedMs = running.get(step) ?? nowMs();
-      running.delete(step);
-      line(`failed  ${step.padEnd(28)} ${seconds(nowMs() - startedMs).padStart(8)}`);
+    ended: (task, how) => {
+      const startedMs = running.get(task) ?? nowMs();
+      running.delete(task);
+      line(row(how, task, seconds(nowMs() - startedMs)));
     },
     note: line,
     end: () => {
@@ -66,11 +68,13 @@ export function createProgress(
   };
 }
 
-function describe(artifact: Artifact): string {
-  const how = artifact.cached ? 'cached ' : 'built  ';
-  const elapsed = artifact.cached ? '' : seconds(artifact.elapsedMs);
-  return `${how} ${artifact.name.padEnd(28)} ${elapsed.padStart(8)}  ${artifact.version}`.trimEnd();
+function describe({ cached, name, version, elapsedMs }: Artifact): string {
+  const text = cached ? row('cached', name, '') : row('built', name, seconds(elapsedMs));
+  return `${text}  ${version}`.trimEnd();
 }
+
+const row = (how: string, task: string, elapsed: string): string =>
+  `${how.padEnd(7)} ${task.padEnd(28)} ${elapsed.padStart(8)}`;
 
 export function seconds(elapsedMs: number): string {
   const whole = Math.floor(elapsedMs / 1000);

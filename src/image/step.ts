@@ -48,6 +48,8 @@ export interface Job extends Scope {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Not in a session and process group of its own: sudo knows by the terminal whom it has asked for a password. */
+  readonly keepsTerminal?: boolean;
 }
 
 export interface Built {
