@@ -2,7 +2,7 @@
 import type { Manifest, ServiceName } from '../kit/manifest.ts';
 import { manifests } from '../policy/manifests.ts';
 import type { Step } from './step.ts';
-import { hostDisk } from './steps/disk.ts';
+import { exampleDisk, hostDisk } from './steps/disk.ts';
 import { exampleGuest } from './steps/guest.ts';
 import { archiveName, type CarriedImage, initramfsStep } from './steps/initramfs.ts';
 import { type KernelName, kernels } from './steps/kernel.ts';
@@ -69,5 +69,6 @@ export const steps: readonly Step[] = [
   runtime,
   policy,
   hostDisk,
+  exampleDisk,
   ...initramfs.values(),
 ];

@@ -16,7 +16,7 @@ import {
 } from './packages.ts';
 import { createProgress, type Progress, seconds } from './progress.ts';
 import type { Artifact, Step } from './step.ts';
-import { hostDisk } from './steps/disk.ts';
+import { exampleDisk, hostDisk } from './steps/disk.ts';
 import { exampleGuest } from './steps/guest.ts';
 import { type KernelName, kernels } from './steps/kernel.ts';
 import { policy } from './steps/policy.ts';
@@ -44,6 +44,8 @@ export interface ImageSet {
   readonly policy: string;
   /** Sparse; copied for each virtual host. */
   readonly hostDisk: string;
+  /** The same with the example guest's disk as a volume. */
+  readonly exampleDisk: string;
   /** The example guest's root disk; copied for each guest. */
   readonly guestDisk: string;
   readonly initramfs: Readonly<Partial<Record<ServiceName, string>>>;
@@ -70,6 +72,7 @@ export async function buildImages(options: BuildOptions = {}): Promise<ImageSet>
     bootstrapperInitrd: file(initramfs.get('bootstrapper')!, 'bootstrapper.cpio'),
     policy: file(policy, 'xenpolicy.bin'),
     hostDisk: file(hostDisk, 'host-disk.raw'),
+    exampleDisk: file(exampleDisk, 'example-disk.raw'),
     guestDisk: file(exampleGuest, 'guest.raw'),
     initramfs: Object.fromEntries([...initramfs].map(([name, step]) => [name, file(step, `${name}.cpio`)])),
     artifacts,
@@ -94,9 +97,6 @@ export function buildSteps(
     const summary = built === 0 ? 'nothing to build: everything is cached' : `${built} built`;
     progress.note(`images: ${summary} (${seconds(performance.now() - startedMs)}), in ${store.root}`);
     return { made, store };
-  } finally {
-    progress.end();
-    await store.clearScratch();
   });
 }
 
@@ -114,6 +114,9 @@ async function withCache<T>(options: BuildOptions, work: (store: Store, progress
   try {
     await store.clearScratch();
     return await work(store, progress);
+  } finally {
+    progress.end();
+    await store.clearScratch();
     await lock.release();
   }
 }

@@ -2,33 +2,65 @@
 import { join } from 'node:path';
 import { SOURCE_DATE_EPOCH } from '../command.ts';
 import { digestFile } from '../digest.ts';
-import type { Step } from '../step.ts';
+import type { Job, Step } from '../step.ts';
 import { fileSystemRecipe, makeFileSystem } from './file-system.ts';
+import { exampleGuest } from './guest.ts';
 
-const IMAGE = 'host-disk.raw';
 const SIZE_MIB = 8192;
-const FILE_SYSTEM_UUID = '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000001';
+/** As BlkBack has them: src/services/blkback/volume-store.ts. */
+const VOLUMES = 'volumes';
+const MODES = 'u=rwX,go=';
 
-export const hostDisk: Step = {
+interface Disk {
+  readonly name: string;
+  readonly summary: string;
+  readonly needs: readonly Step[];
+  readonly uuid: string;
+  /** Image files, by the names of the volumes that they become. */
+  volumes(job: Job): Readonly<Record<string, string>>;
+}
+
+function diskStep({ name, summary, needs, uuid, volumes }: Disk): Step {
+  const image = `${name}.raw`;
+  return {
+    name,
+    summary,
+    lane: 'cpu',
+    needs,
+    packages: ['e2fsprogs', 'fakeroot'],
+    inputs: async () => ({ recipe: await digestFile(import.meta.filename), format: await fileSystemRecipe() }),
+    async build(job) {
+      const root = join(job.scratchDir, 'root');
+      const folder = join(root, VOLUMES);
+      await job.run(['mkdir', '-p', folder]);
+      for (const [volume, file] of Object.entries(volumes(job))) {
+        await job.run(['cp', '--sparse=always', file, join(folder, `${volume}.img`)]);
+      }
+      await job.run(['chmod', '-R', MODES, folder]);
+      await job.run(['find', root, '-exec', 'touch', `--date=@${SOURCE_DATE_EPOCH}`, '{}', '+']);
+      // A volume is one file.
+      const shape = { label: 'ennead', uuid, sizeMib: SIZE_MIB, inodes: 8192 };
+      await makeFileSystem(job, { image: join(job.outDir, image), root, ...shape });
+      return { version: `${SIZE_MIB} MiB`, unhashed: [image] };
+    },
+  };
+}
+
+export const hostDisk = diskStep({
   name: 'host-disk',
   summary: 'the storage of a virtual host: ext4, with an empty folder for volumes',
-  lane: 'cpu',
   needs: [],
-  packages: ['e2fsprogs', 'fakeroot'],
-  inputs: async () => ({ recipe: await digestFile(import.meta.filename), format: await fileSystemRecipe() }),
-  async build(job) {
-    const root = join(job.scratchDir, 'root');
-    await job.run(['mkdir', '-p', join(root, 'volumes')]);
-    await job.run(['touch', `--date=@${SOURCE_DATE_EPOCH}`, root, join(root, 'volumes')]);
-    await makeFileSystem(job, {
-      image: join(job.outDir, IMAGE),
-      root,
-      label: 'ennead',
-      uuid: FILE_SYSTEM_UUID,
-      sizeMib: SIZE_MIB,
-      // A volume is one file.
-      inodes: 8192,
-    });
-    return { version: `${SIZE_MIB} MiB`, unhashed: [IMAGE] };
-  },
-};
+  uuid: '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000001',
+  volumes: () => ({}),
+});
+
+/** The volume that examples/debian.cfg boots from. */
+export const EXAMPLE_VOLUME = 'debian';
+
+export const exampleDisk = diskStep({
+  name: 'example-disk',
+  summary: 'the same with the example guest on it, as a volume',
+  needs: [exampleGuest],
+  uuid: '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000003',
+  volumes: (job) => ({ [EXAMPLE_VOLUME]: job.artifact(exampleGuest).path('guest.raw') }),
+});
