@@ -26,14 +26,29 @@ export interface MachineOptions {
 /** Toolstack's address on the virtual host's network; QEMU's user network is 10.0.2.0/24. */
 export const TOOLSTACK_ADDRESS = '10.0.2.10';
 
-/** True where the processor really offers VT-x or AMD-V: a para-virtualised /dev/kvm without them kills Xen. */
-export function hardwareVirtualisation(): boolean {
+/** What this machine has for a hypervisor in a hypervisor. */
+export interface Virtualisation {
+  /** As /proc/cpuinfo has it. */
+  readonly cpuInfo: string;
+  readonly kvmUsable: boolean;
+}
+
+function virtualisationHere(): Virtualisation {
+  return { cpuInfo: readFileSync('/proc/cpuinfo', 'utf8'), kvmUsable: isUsable('/dev/kvm') };
+}
+
+function isUsable(device: string): boolean {
   try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    accessSync(device, constants.R_OK | constants.W_OK);
+    return true;
   } catch {
     return false;
   }
-  return /^flags\s*:.*\b(vmx|svm)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+}
+
+/** True where the processor really offers VT-x or AMD-V: a para-virtualised /dev/kvm without them kills Xen. */
+export function hardwareVirtualisation({ cpuInfo, kvmUsable } = virtualisationHere()): boolean {
+  return kvmUsable && /^flags\s*:.*\b(vmx|svm)\b/m.test(cpuInfo);
 }
 
 const XEN_ARGUMENTS = [
@@ -79,8 +94,19 @@ function processor(kvm: boolean): string[] {
 const networkAccess = (sshPort: number | null): string =>
   sshPort === null ? 'restrict=on' : `hostfwd=tcp:127.0.0.1:${sshPort}-${TOOLSTACK_ADDRESS}:22`;
 
-export function qemuArguments(directory: HostDirectory, images: MachineImages, options: MachineOptions): string[] {
-  const kvm = hardwareVirtualisation();
+/**
+ * When the file of the disk cannot grow because the operator's own disk is full, QEMU by itself stops the whole machine, and every service
+ * with it. The host shall see a failed write instead, as of a broken disk: that is BlkBack's and its guests' affair, and the rest goes on.
+ */
+const DISK_ERRORS = 'werror=report,rerror=report';
+
+/** `kvm`: QEMU uses the processor's own virtualisation; otherwise it emulates. */
+export function qemuArguments(
+  directory: HostDirectory,
+  images: MachineImages,
+  options: MachineOptions,
+  kvm = hardwareVirtualisation(),
+): string[] {
   const xen = [
     ...XEN_ARGUMENTS,
     ...(kvm ? [] : EMULATION_XEN_ARGUMENTS),
@@ -103,7 +129,7 @@ export function qemuArguments(directory: HostDirectory, images: MachineImages, o
     ],
     ...['-kernel', images.xen, '-append', xen.join(' '), '-initrd', modules.join(',')],
     ...(options.iommu ? ['-device', 'intel-iommu,intremap=on,eim=off'] : []),
-    ...['-drive', `file=${directory.disk},if=none,id=disk,format=raw,cache=writeback,discard=unmap`],
+    ...['-drive', `file=${directory.disk},if=none,id=disk,format=raw,cache=writeback,discard=unmap,${DISK_ERRORS}`],
     ...['-device', 'ich9-ahci,id=storage,addr=03.0', '-device', 'ide-hd,drive=disk,bus=storage.0'],
     ...['-netdev', `user,id=net,${networkAccess(options.sshPort)}`],
     ...['-device', 'e1000e,netdev=net,addr=04.0,romfile='],
