@@ -1,5 +1,7 @@
 /** Everything the command touches outside itself; tests give it other ones. */
-import type { HostState } from '../host/host.ts';
+import type { HostImages } from '../host/host.ts';
+import type { HostState } from '../host/host-state.ts';
+import type { ImageSet } from '../image/build.ts';
 import type { OpenSession } from './session.ts';
 
 export interface Terminal {
@@ -9,9 +11,19 @@ export interface Terminal {
   stop(): void;
 }
 
+/** What of the images a command has to do with. */
+export type BuiltImages = Pick<
+  ImageSet,
+  'xen' | 'kernels' | 'bootstrapperInitrd' | 'policy' | 'hostDisk' | 'exampleDisk' | 'guestDisk'
+>;
+
 export interface HostActions {
-  start(options: StartChoices, say: (line: string) => void): Promise<HostState>;
-  stop(openSession: OpenSession): Promise<'clean' | 'forced'>;
+  /** Builds what is missing. */
+  build(): Promise<BuiltImages>;
+  /** `say` hears what the services log while the host boots. */
+  start(images: HostImages, choices: StartChoices, say: (serialLine: string) => void): Promise<HostState>;
+  /** Rejects with `host-forced` when the host did not go by itself. */
+  stop(openSession: OpenSession): Promise<void>;
   status(): HostState;
   logPath(): string;
 }
@@ -19,6 +31,7 @@ export interface HostActions {
 export interface StartChoices {
   readonly memoryMib?: number;
   readonly cpus?: number;
+  readonly iommu?: boolean;
 }
 
 export interface CliEnvironment {
@@ -27,6 +40,7 @@ export interface CliEnvironment {
   readonly terminal: Terminal;
   /** Progress is drawn only where somebody looks. */
   readonly errorIsTerminal: boolean;
+  nowMs(): number;
   out(text: string | Uint8Array): void;
   error(text: string): void;
 }

@@ -37,11 +37,13 @@ export const exitCodes = {
   'transfer-incomplete': 15,
   'volume-failed': 16,
   'no-driver': 16,
-  'unknown-kernel': 17,
   'unknown-image': 17,
   'host-failed': 18,
   'image-failed': 19,
   'no-file': 20,
+  'host-forced': 21,
+  // As shells report a program that Ctrl+C ended.
+  interrupted: 130,
 } as const satisfies Record<ToolstackError, number> & Record<string, number>;
 
 export type FailureWord = keyof typeof exitCodes;

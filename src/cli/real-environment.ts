@@ -1,7 +1,10 @@
 /** Terminal, virtual host and ssh, as the command really has them. */
-import { HostError, hostLogPath, hostStatus, startHost, stopHost } from '../host/host.ts';
+import { startHost, stopHost } from '../host/host.ts';
+import { hostDirectory } from '../host/host-directory.ts';
+import { hostStatus } from '../host/host-state.ts';
+import { interruptible } from '../image/interruption.ts';
 import type { CliEnvironment, HostActions, Terminal } from './environment.ts';
-import { CliError } from './exit-codes.ts';
+import { failingAsHost, failingAsImage } from './failures.ts';
 import { openSshSession } from './ssh-session.ts';
 import { LONG_CALL_MS, withToolstack } from './toolstack-client.ts';
 
@@ -11,6 +14,7 @@ export function realEnvironment(): CliEnvironment {
     host,
     terminal,
     errorIsTerminal: process.stderr.isTTY ?? false,
+    nowMs: () => performance.now(),
     out: (text) => void process.stdout.write(text),
     error: (text) => void process.stderr.write(text),
   };
@@ -29,25 +33,13 @@ const terminal: Terminal = {
 };
 
 const host: HostActions = {
-  async start(choices, say) {
+  async build() {
+    // Loaded when needed: the builder brings compilers along.
     const { buildImages } = await import('../image/build.ts');
-    const images = await buildImages().catch((error: Error) => {
-      throw new CliError('image-failed', error.message);
-    });
-    return failingAsHost(
-      startHost({
-        ...choices,
-        images: {
-          xen: images.xen,
-          kernel: images.kernels.pci,
-          bootstrapper: images.bootstrapperInitrd,
-          policy: images.policy,
-          disk: images.hostDisk,
-        },
-        onServiceLine: say,
-      }),
-    );
+    return failingAsImage(buildImages());
   },
+  start: (images, choices, say) =>
+    failingAsHost(interruptible((signal) => startHost({ ...choices, images, onServiceLine: say, signal }))),
   stop: (openSession) =>
     failingAsHost(
       stopHost(async () => {
@@ -55,16 +47,5 @@ const host: HostActions = {
       }),
     ),
   status: () => hostStatus(),
-  logPath: () => hostLogPath(),
+  logPath: () => hostDirectory().serialLog,
 };
-
-export async function failingAsHost<T>(task: Promise<T>): Promise<T> {
-  try {
-    return await task;
-  } catch (error) {
-    if (!(error instanceof HostError)) throw error;
-    if (error.code === 'not-running')
-      throw new CliError('host-stopped', 'the virtual host is not running; start it with: ennead host start');
-    throw new CliError('host-failed', error.message);
-  }
-}

@@ -1,9 +1,9 @@
 /** Sessions over the system's ssh client, with this host's keys and nothing of the operator's own configuration. */
 import { spawn } from 'node:child_process';
 import { Duplex } from 'node:stream';
-import { hostStatus } from '../host/host.ts';
 import { type HostDirectory, hostDirectory } from '../host/host-directory.ts';
-import { CliError } from './exit-codes.ts';
+import { hostStatus } from '../host/host-state.ts';
+import { hostStopped } from './failures.ts';
 import type { OperatorSession } from './session.ts';
 
 const CONNECT_TIMEOUT_SECONDS = 15;
@@ -30,8 +30,7 @@ export function sshArguments(directory: HostDirectory, port: number): string[] {
 
 export async function openSshSession(directory = hostDirectory()): Promise<OperatorSession> {
   const { status, sshPort } = hostStatus(directory);
-  if (status !== 'running' || sshPort === null)
-    throw new CliError('host-stopped', 'the virtual host is not running; start it with: ennead host start');
+  if (status !== 'running' || sshPort === null) throw hostStopped();
   const child = spawn('ssh', sshArguments(directory, sshPort), { stdio: ['pipe', 'pipe', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -64,7 +64,7 @@ export interface DomainRow {
   readonly timeSeconds: number;
 }
 
-/** In the words of `xl info`. */
+/** In the words of `xl info`, and in ours for what is Ennead's own. */
 export interface HostReport {
   readonly host: string;
   readonly xen_version: string;
@@ -180,7 +180,6 @@ export const toolstackErrors = [
   'guest-not-booting',
   'guest-timeout',
   'bad-config',
-  'unknown-kernel',
   'no-memory',
   'no-driver',
   'volume-missing',

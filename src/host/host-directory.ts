@@ -8,11 +8,9 @@ import { join } from 'node:path';
 export interface HostDirectory {
   readonly path: string;
   readonly disk: string;
-  readonly hostConfig: string;
   readonly bootstrapperInitrd: string;
   readonly serialLog: string;
   readonly qemuLog: string;
-  readonly qemuPid: string;
   readonly monitor: string;
   readonly state: string;
   /** The operator's key, and what is known of the host's. */
@@ -33,11 +31,9 @@ export function hostDirectoryAt(path: string): HostDirectory {
   return {
     path,
     disk: at('disk.raw'),
-    hostConfig: at('host-config.cpio'),
     bootstrapperInitrd: at('bootstrapper.cpio'),
     serialLog: at('serial.log'),
     qemuLog: at('qemu.log'),
-    qemuPid: at('qemu.pid'),
     monitor: at('monitor.sock'),
     state: at('state.json'),
     identity: at('id_ed25519'),

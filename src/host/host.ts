@@ -1,33 +1,31 @@
-/** The virtual host's life: set up, start, watch it boot, stop. One QEMU process; all that is known of it is in its folder. */
+/** The virtual host's life: set up, start, stop. One QEMU process; all that is known of it is in its folder. */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { ImageSet } from '../image/build.ts';
+import { type BootOptions, bootFinished } from './boot.ts';
 import { type HostDirectory, hostDirectory } from './host-directory.ts';
+import { HostError } from './host-error.ts';
+import { forgetState, type HostState, hostStatus, saveState } from './host-state.ts';
 import { monitorCommand } from './monitor.ts';
+import { endsWithin } from './process-end.ts';
 import { hardwareVirtualisation, type MachineImages, type MachineOptions, qemuArguments } from './qemu.ts';
-import { followLines } from './serial-log.ts';
-import { setUpHost, writeKnownHosts } from './set-up.ts';
-
-export interface HostState {
-  readonly status: 'stopped' | 'running';
-  readonly pid: number | null;
-  readonly sshPort: number | null;
-  readonly startedAt: string | null;
-  readonly memoryMib: number | null;
-}
+import { setUpHost } from './set-up.ts';
 
 export interface HostImages {
   readonly xen: string;
   readonly kernel: string;
   readonly bootstrapper: string;
   readonly policy: string;
+  /** A new host gets a copy of it. */
   readonly disk: string;
 }
 
-/** What a host needs of all that the image builder makes. */
-export const hostImages = (images: ImageSet): HostImages => ({
+type HostParts = Pick<ImageSet, 'xen' | 'kernels' | 'bootstrapperInitrd' | 'policy' | 'hostDisk'>;
+
+/** What a host needs of all that the image builder makes. Its disk holds no volume. */
+export const hostImages = (images: HostParts): HostImages => ({
   xen: images.xen,
   kernel: images.kernels.pci,
   bootstrapper: images.bootstrapperInitrd,
@@ -35,63 +33,30 @@ export const hostImages = (images: ImageSet): HostImages => ({
   disk: images.hostDisk,
 });
 
-export interface StartOptions {
+export interface StartOptions extends BootOptions {
   readonly images: HostImages;
   readonly memoryMib?: number;
   readonly cpus?: number;
   readonly iommu?: boolean;
   readonly directory?: HostDirectory;
   readonly xenArguments?: readonly string[];
-  /** Told every line that a service logs while the host boots. */
-  readonly onServiceLine?: (line: string) => void;
-}
-
-/** A host that did not start or stop as asked; `log` is the file to look into. */
-export class HostError extends Error {
-  constructor(
-    readonly code: 'already-running' | 'boot-failed' | 'not-running' | 'stop-failed',
-    message: string,
-    readonly log: string,
-  ) {
-    super(message);
-    this.name = 'HostError';
-  }
 }
 
 const DEFAULT_MEMORY_MIB = 2048;
 const DEFAULT_CPUS = 2;
 /** QEMU's emulation loses interrupts between processors, and XenStore then waits for seconds: see docs/virtual-host.md. */
 const DEFAULT_EMULATED_CPUS = 1;
-const BOOT_TIMEOUT_MS = 240_000;
-const STOP_TIMEOUT_MS = 120_000;
 const KILL_TIMEOUT_MS = 10_000;
 
-const STOPPED: HostState = { status: 'stopped', pid: null, sshPort: null, startedAt: null, memoryMib: null };
-
-export function hostStatus(directory = hostDirectory()): HostState {
-  if (!existsSync(directory.state)) return STOPPED;
-  const state = JSON.parse(readFileSync(directory.state, 'utf8')) as HostState;
-  return state.pid !== null && isOurQemu(state.pid, directory) ? state : STOPPED;
-}
-
-/** A pid can be another program's by now: QEMU's command line names this host's monitor socket. */
-function isOurQemu(pid: number, directory: HostDirectory): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory.monitor);
-  } catch {
-    return false;
-  }
-}
-
-/** Boots the host and resolves when Toolstack answers. A host that does not come up is ended again. */
+/** Boots the host and resolves when Toolstack answers. A host that does not come up, or whose start is aborted, is ended again. */
 export async function startHost(options: StartOptions): Promise<HostState> {
   const directory = options.directory ?? hostDirectory();
   if (hostStatus(directory).status === 'running') {
-    throw new HostError('already-running', 'the virtual host is running already', directory.serialLog);
+    throw new HostError('already-running', 'the virtual host is running already');
   }
-  await setUpHost(directory, options.images);
   const sshPort = await freeLoopbackPort();
-  await writeKnownHosts(directory, sshPort);
+  await setUpHost(directory, options.images, sshPort);
+  options.signal?.throwIfAborted();
   const machine: MachineOptions = {
     memoryMib: options.memoryMib ?? DEFAULT_MEMORY_MIB,
     cpus: options.cpus ?? (hardwareVirtualisation() ? DEFAULT_CPUS : DEFAULT_EMULATED_CPUS),
@@ -100,18 +65,13 @@ export async function startHost(options: StartOptions): Promise<HostState> {
     xenArguments: options.xenArguments ?? [],
   };
   const pid = await spawnQemu(directory, { ...options.images, initrd: directory.bootstrapperInitrd }, machine);
-  const state: HostState = {
-    status: 'running',
-    pid,
-    sshPort,
-    startedAt: new Date().toISOString(),
-    memoryMib: machine.memoryMib,
-  };
-  await writeFile(directory.state, `${JSON.stringify(state)}\n`);
+  const startedAt = new Date().toISOString();
+  const state: HostState = { status: 'running', pid, sshPort, startedAt, memoryMib: machine.memoryMib };
   try {
-    await bootFinished(directory, pid, options.onServiceLine ?? (() => {}));
+    await saveState(directory, state);
+    await bootFinished(directory, pid, options);
   } catch (error) {
-    await killHost(directory);
+    await endQemu(directory, pid);
     throw error;
   }
   return state;
@@ -139,97 +99,57 @@ export async function spawnQemu(
   });
 }
 
-const READY = /ennead\[toolstack\]: ready/;
-const FAILED = /ennead\[\w[\w-]*\]: failed: |\(XEN\) (Panic on CPU|.*Hardware Dom\d+ (crashed|shutdown))/;
-const SERVICE_LINE = /ennead\[[\w-]+\]: /;
-
-async function bootFinished(
-  directory: HostDirectory,
-  pid: number,
-  onServiceLine: (line: string) => void,
-): Promise<void> {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort('timeout'), BOOT_TIMEOUT_MS);
-  const ended = watchProcess(pid, abort.signal).then(() => abort.abort('ended'));
-  try {
-    for await (const line of followLines(directory.serialLog, abort.signal)) {
-      if (SERVICE_LINE.test(line)) onServiceLine(line);
-      if (READY.test(line)) return;
-      if (FAILED.test(line)) throw bootFailed(directory, line.trim());
-    }
-    const qemuSays =
-      abort.signal.reason === 'ended'
-        ? `QEMU ended: ${await lastLine(directory.qemuLog)}`
-        : `no answer in ${BOOT_TIMEOUT_MS / 1000} s`;
-    throw bootFailed(directory, qemuSays);
-  } finally {
-    clearTimeout(timer);
-    abort.abort();
-    await ended;
-  }
+export interface StopTimeouts {
+  /** For the whole way down, once Toolstack has agreed. */
+  readonly agreedMs: number;
+  /** The answer travels over a network that goes down with the host: none may have been a yes. */
+  readonly unansweredMs: number;
 }
 
-function bootFailed(directory: HostDirectory, why: string): HostError {
-  return new HostError(
-    'boot-failed',
-    `the virtual host did not boot: ${why}. Its serial log: ${directory.serialLog}`,
-    directory.serialLog,
-  );
-}
+const STOP_TIMEOUTS: StopTimeouts = { agreedMs: 120_000, unansweredMs: 10_000 };
 
-async function lastLine(path: string): Promise<string> {
-  return (await readFile(path, 'utf8')).trim().split('\n').at(-1) || 'it said nothing';
-}
-
-const PROCESS_LOOK_MS = 250;
-
-/** Resolves when a process that is not our child has ended, or at the abort. Linux tells only parents, so it is looked at. */
-async function watchProcess(pid: number, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && existsSync(`/proc/${pid}`)) {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(done, PROCESS_LOOK_MS);
-      function done() {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      }
-      signal.addEventListener('abort', done);
-    });
-  }
-}
-
-/** Waits for QEMU's own end after Toolstack was asked to stop the host (`requestStop`); ends it by force when that takes too long. */
+/**
+ * Waits for QEMU's own end after Toolstack was asked to stop the host (`requestStop`).
+ * @throws HostError `stop-forced` when that took too long and QEMU was ended by force
+ */
 export async function stopHost(
   requestStop: () => Promise<void>,
   directory = hostDirectory(),
-): Promise<'clean' | 'forced'> {
+  { agreedMs, unansweredMs } = STOP_TIMEOUTS,
+): Promise<void> {
   const { pid } = hostStatus(directory);
-  if (pid === null) throw new HostError('not-running', 'the virtual host is not running', directory.serialLog);
-  const asked = await requestStop().then(
-    () => true,
-    () => false,
+  if (pid === null) throw new HostError('not-running', 'the virtual host is not running');
+  const refusal = await requestStop().then(
+    () => null,
+    (error: Error) => error.message,
   );
-  if (asked && (await endsWithin(pid, STOP_TIMEOUT_MS))) {
-    await rm(directory.state, { force: true });
-    return 'clean';
-  }
-  await killHost(directory);
-  return 'forced';
+  if (await endsWithin(pid, refusal === null ? agreedMs : unansweredMs)) return forgetState(directory);
+  await endQemu(directory, pid);
+  const why = refusal ?? `it was still up after ${agreedMs / 1000} s`;
+  throw new HostError(
+    'stop-forced',
+    `the virtual host was switched off by force: ${why}. Its serial log: ${directory.serialLog}`,
+  );
 }
 
-/** Pulls the plug. */
+/** Pulls the plug, if the host runs. */
 export async function killHost(directory = hostDirectory()): Promise<void> {
   const { pid } = hostStatus(directory);
-  if (pid !== null) {
-    await monitorCommand(directory.monitor, 'quit').catch(() => process.kill(pid, 'SIGTERM'));
-    if (!(await endsWithin(pid, KILL_TIMEOUT_MS))) process.kill(pid, 'SIGKILL');
-  }
-  await rm(directory.state, { force: true });
+  if (pid !== null) await endQemu(directory, pid);
 }
 
-async function endsWithin(pid: number, timeoutMs: number): Promise<boolean> {
-  await watchProcess(pid, AbortSignal.timeout(timeoutMs));
-  return !existsSync(`/proc/${pid}`);
+async function endQemu(directory: HostDirectory, pid: number): Promise<void> {
+  await monitorCommand(directory.monitor, 'quit').catch(() => signalIfThere(pid, 'SIGTERM'));
+  if (!(await endsWithin(pid, KILL_TIMEOUT_MS))) signalIfThere(pid, 'SIGKILL');
+  await forgetState(directory);
+}
+
+function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function freeLoopbackPort(): Promise<number> {
@@ -244,5 +164,3 @@ function freeLoopbackPort(): Promise<number> {
     });
   });
 }
-
-export const hostLogPath = (directory = hostDirectory()): string => directory.serialLog;

@@ -1,26 +1,47 @@
-/** Makes what one host has of its own: keys, disk, and the configuration archive that is handed to Toolstack. Existing files stay. */
+/** Makes what one host has of its own: keys, disk, and the configuration archive that is handed to Toolstack. Existing keys and disk stay. */
 import { execFile } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
-import { chmod, copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type CpioEntry, writeCpio } from '../image/cpio.ts';
+import { atomically } from './draft.ts';
 import type { HostDirectory } from './host-directory.ts';
+import { HostError } from './host-error.ts';
 
 const run = promisify(execFile);
 
 /** What only this host's archive holds; everything else of an image is the same on every host. */
 const RESTRICTIONS = 'restrict,no-port-forwarding,no-agent-forwarding,no-X11-forwarding';
 
-export async function setUpHost(
-  directory: HostDirectory,
-  images: { bootstrapper: string; disk: string },
-): Promise<void> {
-  await mkdir(directory.path, { recursive: true, mode: 0o700 });
-  await makeKeys(directory);
-  if (!existsSync(directory.disk))
-    await atomically(directory.disk, (to) => run('cp', ['--sparse=always', images.disk, to]));
-  await writeInitrd(directory, images.bootstrapper);
+export interface SetUpImages {
+  readonly bootstrapper: string;
+  readonly disk: string;
+}
+
+/** `sshPort`: the loopback port of this start. @throws HostError */
+export async function setUpHost(directory: HostDirectory, images: SetUpImages, sshPort: number): Promise<void> {
+  try {
+    await mkdir(directory.path, { recursive: true, mode: 0o700 });
+    await makeKeys(directory);
+    await makeDisk(directory, images.disk);
+    await writeInitrd(directory, images.bootstrapper);
+    await writeKnownHosts(directory, sshPort);
+  } catch (cause) {
+    throw new HostError('set-up-failed', `the virtual host in ${directory.path} cannot be set up: ${reasonOf(cause)}`);
+  }
+}
+
+/** A program that failed says why in its last line. */
+function reasonOf(cause: unknown): string {
+  const { stderr, message } = cause as { stderr?: string; message: string };
+  return stderr?.trim().split('\n').at(-1) || message;
+}
+
+/** Sparse: of its gigabytes only what is written takes room. */
+async function makeDisk(directory: HostDirectory, image: string): Promise<void> {
+  if (existsSync(directory.disk)) return;
+  await atomically(directory.disk, (draft) => run('cp', ['--sparse=always', image, draft]));
 }
 
 async function makeKeys(directory: HostDirectory): Promise<void> {
@@ -33,8 +54,8 @@ async function makeKeys(directory: HostDirectory): Promise<void> {
   }
 }
 
-/** The host's public key as `known_hosts` wants it; the address is the loopback port of this start. */
-export async function writeKnownHosts(directory: HostDirectory, sshPort: number): Promise<void> {
+/** The host's public key as `known_hosts` wants it. */
+async function writeKnownHosts(directory: HostDirectory, sshPort: number): Promise<void> {
   const { stdout } = await run('dropbearkey', ['-y', '-f', directory.sshHostKey]);
   const key = /^ssh-ed25519 \S+/m.exec(stdout)?.[0];
   if (key === undefined)
@@ -90,10 +111,4 @@ async function guestImages(directory: HostDirectory): Promise<CpioEntry[]> {
       } as const;
     }),
   );
-}
-
-async function atomically(path: string, make: (to: string) => Promise<unknown>): Promise<void> {
-  const draft = `${path}.new`;
-  await make(draft);
-  await rename(draft, path);
 }

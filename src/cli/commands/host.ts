@@ -2,8 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import { hostImages } from '../../host/host.ts';
 import type { CliEnvironment } from '../environment.ts';
 import { CliError } from '../exit-codes.ts';
+import { bootLines } from '../progress-lines.ts';
 import { linesOf } from '../serial-lines.ts';
 import { infoText, serviceTable, trustText } from '../text.ts';
 import { withToolstack } from '../toolstack-client.ts';
@@ -16,17 +18,25 @@ export function addHostCommands(program: Command, environment: CliEnvironment): 
   addLogs(host, program, environment);
 }
 
+interface StartOutput extends Output {
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly iommu: boolean;
+}
+
 function addLife(host: Command, environment: CliEnvironment): void {
   host
     .command('start')
     .description('build what is missing and boot the host')
     .option('--memory <MiB>', "the machine's memory", positive)
     .option('--cpus <number>', "the machine's processors", positive)
+    .option('--no-iommu', "no IOMMU: nothing then keeps devices out of other VMs' memory")
     .addOption(json())
     .addHelpText('after', examples('ennead host start', 'ennead host start --memory 4096 --cpus 4'))
-    .action(async ({ memory, cpus, ...output }: Output & { memory?: number; cpus?: number }) => {
-      const choices = { ...(memory && { memoryMib: memory }), ...(cpus && { cpus }) };
-      const state = await environment.host.start(choices, (line) => environment.error(`${line}\n`));
+    .action(async ({ memory, cpus, iommu, ...output }: StartOutput) => {
+      const choices = { iommu, ...(memory && { memoryMib: memory }), ...(cpus && { cpus }) };
+      const images = hostImages(await environment.host.build());
+      const state = await environment.host.start(images, choices, bootLines(environment));
       print(environment, output, state, () => `the host is up; try: ennead list\n`);
     });
   host
@@ -35,10 +45,8 @@ function addLife(host: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead host stop'))
     .action(async (output: Output) => {
-      const how = await environment.host.stop(environment.openSession);
-      const text =
-        how === 'clean' ? 'the host is shut down\n' : 'the host did not shut down by itself and was switched off\n';
-      print(environment, output, { stopped: how }, () => text);
+      await environment.host.stop(environment.openSession);
+      print(environment, output, environment.host.status(), () => 'the host is shut down\n');
     });
   host
     .command('status')

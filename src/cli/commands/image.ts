@@ -1,7 +1,7 @@
 /** The images of which a host is made. */
 import type { Command } from 'commander';
 import type { CliEnvironment } from '../environment.ts';
-import { CliError } from '../exit-codes.ts';
+import { failingAsImage } from '../failures.ts';
 import { examples, json, type Output, print } from './output.ts';
 
 export function addImageCommands(program: Command, environment: CliEnvironment): void {
@@ -29,12 +29,4 @@ export function addImageCommands(program: Command, environment: CliEnvironment):
       const images = await listImages();
       print(environment, output, images, () => formatImageList(images));
     });
-}
-
-async function failingAsImage<T>(task: Promise<T>): Promise<T> {
-  try {
-    return await task;
-  } catch (error) {
-    throw new CliError('image-failed', error instanceof Error ? error.message : String(error));
-  }
 }

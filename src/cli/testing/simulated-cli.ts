@@ -1,13 +1,15 @@
 /** For tests: the command with a Toolstack behind it that lives in the same process, on the in-memory Xen. */
 import { Duplex } from 'node:stream';
+import type { HostState } from '../../host/host-state.ts';
 import { serveConnection } from '../../services/toolstack/connection.ts';
 import { SimulatedHost } from '../../services/toolstack/testing/simulated-host.ts';
 import type { Toolstack } from '../../services/toolstack/toolstack.ts';
 import { streamPair } from '../../xen/memory/byte-stream.ts';
 import type { ByteStream } from '../../xen/ports.ts';
 import { runCli } from '../cli.ts';
-import type { CliEnvironment } from '../environment.ts';
+import type { BuiltImages, CliEnvironment, HostActions } from '../environment.ts';
 import { CliError } from '../exit-codes.ts';
+import { hostStopped } from '../failures.ts';
 
 /** Small, so that messages are split and transfers must wait. */
 const STREAM_BYTES = 8 * 1024;
@@ -19,16 +21,31 @@ export interface Result {
   readonly error: string;
 }
 
+/** Paths that nobody opens, unless a test puts a real one in. */
+const IMAGES: BuiltImages = {
+  xen: '/images/xen.elf',
+  kernels: { core: '/images/core.elf', pci: '/images/pci.elf', driver: '/images/driver.elf' },
+  bootstrapperInitrd: '/images/bootstrapper.cpio',
+  policy: '/images/xenpolicy.bin',
+  hostDisk: '/images/host-disk.raw',
+  exampleDisk: '/images/example-disk.raw',
+  guestDisk: '/images/guest.raw',
+};
+
 export class SimulatedCli {
   readonly host = new SimulatedHost();
   toolstack!: Toolstack;
-  private running = true;
+  images = IMAGES;
+  /** What the host does when it is switched on. */
+  boot: HostActions['start'] = () => Promise.reject(new CliError('host-failed', 'the virtual host did not boot'));
   logPath = '/nonexistent/serial.log';
-  /** What `run` has printed so far. */
+  /** What was printed since the last `run`. */
   out = '';
+  error = '';
+  private running = true;
+  private hangs = false;
   private readonly pump: ReturnType<typeof setInterval>;
   private keys: ((bytes: Uint8Array) => void) | null = null;
-  private inputEnded: (() => void) | null = null;
   private readonly cuts: (() => void)[] = [];
 
   private constructor() {
@@ -46,47 +63,57 @@ export class SimulatedCli {
     this.running = false;
   }
 
+  startHost(): void {
+    this.running = true;
+  }
+
+  /** It will not go when it is asked to. */
+  hangHost(): void {
+    this.hangs = true;
+  }
+
   stop(): void {
     clearInterval(this.pump);
   }
 
+  readonly environment: CliEnvironment = {
+    openSession: () => this.openSession(),
+    host: {
+      build: async () => this.images,
+      start: (...order) => this.boot(...order),
+      stop: () => this.shutDown(),
+      status: () => this.status(),
+      logPath: () => this.logPath,
+    },
+    terminal: {
+      raw: () => {},
+      onInput: (handler) => {
+        this.keys = handler;
+      },
+      stop: () => {
+        this.keys = null;
+      },
+    },
+    errorIsTerminal: false,
+    nowMs: () => performance.now(),
+    out: (text) => {
+      this.out += typeof text === 'string' ? text : new TextDecoder().decode(text);
+    },
+    error: (text) => {
+      this.error += text;
+    },
+  };
+
   async run(...argv: string[]): Promise<Result> {
     this.out = '';
-    let error = '';
-    const environment: CliEnvironment = {
-      openSession: () => this.openSession(),
-      host: {
-        start: () => Promise.reject(new CliError('host-failed', 'the virtual host did not boot')),
-        stop: () => Promise.reject(new CliError('host-stopped', 'the virtual host is not running')),
-        status: () => ({
-          status: this.running ? 'running' : 'stopped',
-          pid: this.running ? 1 : null,
-          sshPort: null,
-          startedAt: null,
-          memoryMib: null,
-        }),
-        logPath: () => this.logPath,
-      },
-      terminal: {
-        raw: () => {},
-        onInput: (handler, ended) => {
-          this.keys = handler;
-          this.inputEnded = ended;
-        },
-        stop: () => {
-          this.keys = null;
-        },
-      },
-      errorIsTerminal: false,
-      out: (text) => {
-        this.out += typeof text === 'string' ? text : new TextDecoder().decode(text);
-      },
-      error: (text) => {
-        error += text;
-      },
-    };
-    const code = await runCli(argv, environment);
-    return { code, out: this.out, error };
+    this.error = '';
+    const code = await runCli(argv, this.environment);
+    return { code, out: this.out, error: this.error };
+  }
+
+  status(): HostState {
+    const status = this.running ? 'running' : 'stopped';
+    return { status, pid: this.running ? 1 : null, sshPort: null, startedAt: null, memoryMib: null };
   }
 
   /** Waits until something is true that the command or the host brings about. */
@@ -99,18 +126,19 @@ export class SimulatedCli {
     this.keys?.(new TextEncoder().encode(text));
   }
 
-  async endInput(): Promise<void> {
-    await this.until(() => this.inputEnded !== null);
-    this.inputEnded?.();
-  }
-
   /** Every session ends, for both sides. */
   cutSessions(): void {
     for (const cut of this.cuts) cut();
   }
 
+  private async shutDown(): Promise<void> {
+    if (!this.running) throw hostStopped();
+    this.stopHost();
+    if (this.hangs) throw new CliError('host-forced', 'the virtual host was switched off by force');
+  }
+
   private async openSession() {
-    if (!this.running) throw new CliError('host-stopped', 'the virtual host is not running');
+    if (!this.running) throw hostStopped();
     const [client, server] = streamPair({ capacityBytes: STREAM_BYTES });
     const stream = duplexOf(client);
     this.cuts.push(() => {

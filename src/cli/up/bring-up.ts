@@ -1,35 +1,27 @@
 /** From nothing to the example guest's login prompt: images, host, volume, guest. What is there already is left as it is. */
 import { readFile } from 'node:fs/promises';
 import type { DomainRow, GuestConfig } from '../../contracts/toolstack.ts';
+import { hostImages } from '../../host/host.ts';
 import { seconds } from '../../image/progress.ts';
 import type { CliEnvironment } from '../environment.ts';
 import { CliError } from '../exit-codes.ts';
+import { bootLines, percentSteps, timedLines } from '../progress-lines.ts';
 import { domainTable, serviceTable } from '../text.ts';
 import { LONG_CALL_MS, withToolstack } from '../toolstack-client.ts';
 import { importVolume } from '../transfer.ts';
 import { readGuestConfig } from '../xl-config/guest-config.ts';
 import { waitForLogin } from './login-prompt.ts';
-import { milestone, percentSteps } from './progress-lines.ts';
 
-export interface UpPorts extends Pick<CliEnvironment, 'openSession' | 'errorIsTerminal' | 'out' | 'error'> {
-  readonly host: Pick<CliEnvironment['host'], 'status'>;
-  /** A guest file whose first disk is the volume that the example guest's image goes into. */
+export interface UpPorts extends Pick<CliEnvironment, 'openSession' | 'errorIsTerminal' | 'nowMs' | 'out' | 'error'> {
+  readonly host: Pick<CliEnvironment['host'], 'status' | 'build' | 'start'>;
+  /** A guest file whose first disk is the volume with the example guest. */
   readonly guestFile: string;
-  nowMs(): number;
-  build(): Promise<BuiltImages>;
-}
-
-export interface BuiltImages {
-  /** The example guest's disk. */
-  readonly guestDisk: string;
-  /** Boots the host; `say` hears what its services log. */
-  start(say: (line: string) => void): Promise<void>;
 }
 
 /** Emulated, on two busy cores, it takes about a minute. */
 const LOGIN_TIMEOUT_MS = 300_000;
 
-export async function bringUp(ports: UpPorts): Promise<void> {
+export async function bringUp(ports: UpPorts, loginTimeoutMs = LOGIN_TIMEOUT_MS): Promise<void> {
   const begunMs = ports.nowMs();
   const since = (ms: number): string => seconds(ports.nowMs() - ms);
   const { config } = readGuestConfig(await readFile(ports.guestFile, 'utf8'), ports.guestFile, []);
@@ -37,35 +29,29 @@ export async function bringUp(ports: UpPorts): Promise<void> {
   if (hostRuns && (await findGuest(ports, config.name))) {
     return overview(ports, config, `The host and guest ${config.name} run already; nothing to do.`);
   }
-  const images = await ports.build();
+  const images = await ports.host.build();
   const done: string[] = [];
   if (!hostRuns) {
     const startedMs = ports.nowMs();
-    const say = progress(ports, startedMs);
-    say('the host boots');
-    await images.start((line) => say(milestone(line)));
+    // A new host's disk holds the example guest already: to import it takes as long as the guest's boot.
+    await ports.host.start({ ...hostImages(images), disk: images.exampleDisk }, {}, bootLines(ports));
     done.push(`host up in ${since(startedMs)}`);
   }
   const startedMs = ports.nowMs();
-  const say = progress(ports, startedMs);
+  const say = timedLines(ports);
   if (await importDisk(ports, config, images.guestDisk, say)) done.push(`disk imported in ${since(startedMs)}`);
   const createdMs = ports.nowMs();
-  await startGuest(ports, config, say);
+  await startGuest(ports, config, loginTimeoutMs, say);
   done.push(`guest ${config.name} at its login prompt ${since(createdMs)} after create`);
   await overview(ports, config, `${done.join(', ')}; ${since(begunMs)} in all.`);
 }
-
-const progress =
-  ({ error, nowMs }: UpPorts, sinceMs: number) =>
-  (line: string): void =>
-    error(`${seconds(nowMs() - sinceMs).padStart(9)}  ${line}\n`);
 
 async function findGuest({ openSession }: UpPorts, name: string): Promise<DomainRow | undefined> {
   const { domains } = await withToolstack(openSession, (toolstack) => toolstack.call('guest.list', {}));
   return domains.find((domain) => domain.name === name);
 }
 
-/** False: the volume is there, from an earlier start. A transfer that fails leaves none. */
+/** False: the volume is there. Where the host was first started without it, it comes over the network; a transfer that fails leaves none. */
 async function importDisk(
   { openSession, errorIsTerminal, error }: UpPorts,
   { name, disks }: GuestConfig,
@@ -85,11 +71,16 @@ async function importDisk(
 }
 
 /** A guest that does not come to its prompt is taken away again. */
-async function startGuest({ openSession }: UpPorts, config: GuestConfig, say: (line: string) => void): Promise<void> {
+async function startGuest(
+  { openSession }: UpPorts,
+  config: GuestConfig,
+  loginTimeoutMs: number,
+  say: (line: string) => void,
+): Promise<void> {
   await withToolstack(openSession, (toolstack) => toolstack.call('guest.create', config, LONG_CALL_MS));
   say(`guest ${config.name} is made and boots`);
   try {
-    await waitForLogin(openSession, config.name, LOGIN_TIMEOUT_MS);
+    await waitForLogin(openSession, config.name, loginTimeoutMs);
   } catch (error) {
     await withToolstack(openSession, (toolstack) => toolstack.call('guest.destroy', { guest: config.name })).catch(() =>
       say(`guest ${config.name} could not be destroyed`),
