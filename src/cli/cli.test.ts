@@ -87,8 +87,6 @@ test('services, trust, info and dmesg, for people and for programs', async () =>
 test.each([
   ['a stopped host', ['list'], 3, /not running/, () => cli.stopHost()],
   ['an unknown guest', ['destroy', 'ghost'], 5, /no guest ghost; see: ennead list/, () => {}],
-  ['an unknown command', ['destory'], 2, /unknown command 'destory'/, () => {}],
-  ['a missing argument', ['destroy'], 2, /missing required argument 'guest'/, () => {}],
   ['an unknown volume', ['volume', 'delete', 'none'], 8, /no volume none/, () => {}],
   ['a full disk', ['volume', 'create', 'big', '2T'], 10, /bytes are free/, () => {}],
   ['a size that is none', ['volume', 'create', 'odd', '1000'], 2, /1000 is not the size of a volume/, () => {}],
@@ -105,6 +103,7 @@ test.each([
 });
 
 test('a malformed guest file is an error with line and column; an unknown key a warning with its line', async () => {
+  ['a host that has to be forced', ['host', 'stop'], 21, /by force/, () => cli.hangHost()],
   const bad = await file('bad.cfg', 'name = "web"\nmemory = = 1\n');
   const malformed = await cli.run('create', bad);
   expect(malformed).toMatchObject({ code: 7, error: expect.stringContaining(`${bad}:2:10: expected a value`) });
@@ -114,6 +113,49 @@ test('a malformed guest file is an error with line and column; an unknown key a 
 });
 
 test('--dry-run shows what would be made and makes nothing', async () => {
+test.each([
+  ['an unknown command', ['destory'], "unknown command 'destory' (Did you mean destroy?)"],
+  ['a missing argument', ['destroy'], "missing required argument 'guest'"],
+  ['an unknown option', ['list', '--jsn'], "unknown option '--jsn' (Did you mean --json?)"],
+  ['an argument too many', ['list', 'web'], "too many arguments for 'list'. Expected 0 arguments but got 1."],
+  ['a number that is none', ['host', 'start', '--cpus', 'two'], /^option '--cpus <number>' argument 'two' is invalid/],
+  ['a group without its command', ['host'], 'a command is missing after host: start, stop, status, log'],
+  ['nothing at all', [], /^a command is missing after ennead: host, info, /],
+])('%s on the command line: one clear line and a hint', async (_name, argv, message) => {
+  const { code, out, error } = await cli.run(...argv);
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  const [, line, hint] = /^ennead: (.*)\n(.*)\n$/.exec(error) ?? [];
+  expect(line).toEqual(typeof message === 'string' ? message : expect.stringMatching(message));
+  expect(hint).toBe('(--help shows how)');
+});
+
+test('host start passes its choices on, and shows what the services log with the time since the start', async () => {
+  cli.stopHost();
+  const orders: unknown[] = [];
+  cli.boot = async (images, choices, say) => {
+    orders.push([images.disk, choices]);
+    say('(d5) [    3.1] ennead[toolstack]: ready');
+    cli.startHost();
+    return cli.status();
+  };
+  expect(await cli.run('host', 'start', '--memory', '4096', '--no-iommu')).toEqual({
+    code: 0,
+    out: 'the host is up; try: ennead list\n',
+    error: expect.stringMatching(/^ +0\.0 s {2}the host boots\n +\d+\.\d s {2}toolstack: ready\n$/),
+  });
+  await cli.run('host', 'start');
+  expect(orders).toEqual([
+    ['/images/host-disk.raw', { memoryMib: 4096, iommu: false }],
+    ['/images/host-disk.raw', { iommu: true }],
+  ]);
+});
+
+test('host stop says that the host is down, to programs as host status does', async () => {
+  expect(await cli.run('host', 'stop')).toEqual({ code: 0, out: 'the host is shut down\n', error: '' });
+  cli.startHost();
+  expect(JSON.parse((await cli.run('host', 'stop', '--json')).out)).toMatchObject({ status: 'stopped', pid: null });
+});
+
   const { code, out } = await webGuest('--dry-run', 'name=other');
   expect(code).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ name: 'other', disks: [{ vdev: 'xvda', volume: 'root', access: 'w' }] });

@@ -1,6 +1,7 @@
 /** The operator's command: parses its arguments, runs one command, and turns every failure into one line and an exit code. */
-import { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { RpcError } from '../kit/rpc.ts';
+import { CommandLine } from './command-line.ts';
 import { addConsoleCommand } from './commands/console.ts';
 import { addGuestCommands } from './commands/guest.ts';
 import { addHostCommands } from './commands/host.ts';
@@ -21,10 +22,14 @@ export async function runCli(argv: readonly string[], environment: CliEnvironmen
 }
 
 function programFor(environment: CliEnvironment): Command {
-  const program = new Command('ennead')
+  const program = new CommandLine('ennead')
     .description('operate a Xen host whose control VM is split into service VMs')
     .showHelpAfterError('(--help shows how)')
-    .configureOutput({ writeOut: environment.out, writeErr: environment.error })
+    .configureOutput({
+      writeOut: environment.out,
+      writeErr: environment.error,
+      outputError: (text, write) => write(`ennead: ${oneLine(text.replace(/^error: /, ''), ' ')}\n`),
+    })
     .exitOverride();
   addHostCommands(program, environment);
   addImageCommands(program, environment);
@@ -46,11 +51,11 @@ function inherit(parent: Command): void {
 /** Prints the failure in one line; returns its exit code. */
 export function report(error: unknown, environment: Pick<CliEnvironment, 'error'>): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  environment.error(`ennead: ${lineOf(error)}\n`);
+  const message = error instanceof Error ? error.message : String(error);
+  environment.error(`ennead: ${oneLine(message, '; ')}\n`);
   if (error instanceof ConfigError) return exitCodes['bad-config'];
   if (error instanceof CliError || error instanceof RpcError) return exitCodeOf(error.code);
   return EXIT_FAILED;
 }
 
-const lineOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, '; ');
+const oneLine = (text: string, between: string): string => text.trim().replaceAll(/\s*\n\s*/g, between);
