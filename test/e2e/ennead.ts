@@ -11,16 +11,18 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Never rejects: a test says itself which status it expects. */
-export function tryEnnead(...args: string[]): Promise<Ran> {
+/** Never rejects: a test says itself which status it expects. `timeoutMs`: 0 for none. */
+export function tryEnneadFor(timeoutMs: number, ...args: string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    const options = { maxBuffer: 64 * 1024 * 1024, timeout: COMMAND_TIMEOUT_MS };
+    const options = { maxBuffer: 64 * 1024 * 1024, timeout: timeoutMs };
     execFile(process.execPath, [ENNEAD, ...args], options, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ status, stdout, stderr });
     });
   });
 }
+
+export const tryEnnead = (...args: string[]): Promise<Ran> => tryEnneadFor(COMMAND_TIMEOUT_MS, ...args);
 
 /** For commands that must succeed. */
 export async function ennead(...args: string[]): Promise<string> {
