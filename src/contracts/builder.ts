@@ -130,5 +130,7 @@ export const builderMethods = {
 
 /** Where a service writes its state for Builder and Toolstack to see: `<home>/ennead/state` = starting | ready | failed:<why>. */
 export const stateNode = (of: number): string => `/local/domain/${of}/ennead/state`;
+/** Where a driver VM says, for Toolstack to see, how many devices its Linux has attached: ports of the bridge, loop devices that hold a volume. */
+export const attachedNode = (of: number): string => `/local/domain/${of}/ennead/attached`;
 /** A VM's TrustRecord as JSON, for Toolstack to read. */
 export const trustNode = (of: number): string => `/ennead/trust/${of}`;

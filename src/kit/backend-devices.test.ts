@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { attachedNode } from '../contracts/builder.ts';
 import { MemoryXen } from '../xen/memory/memory-xen.ts';
 import type { XenStore } from '../xen/xenstore-port.ts';
 import { type BackendDevice, BackendDevices, type BackendHandler } from './backend-devices.ts';
@@ -21,6 +22,10 @@ class RecordingHandler implements BackendHandler {
   }
   disconnect(device: BackendDevice) {
     this.events.push(`disconnect ${device.frontend}/${device.id}`);
+  }
+  count = 0;
+  attached() {
+    return this.count;
   }
 }
 
@@ -55,7 +60,7 @@ beforeEach(() => {
   handler = new RecordingHandler();
   log = [];
   devices = new BackendDevices(
-    { store, home: HOME, class: 'vbd', log: (line) => log.push(line), devicesMax: 3 },
+    { store, domid: BLKBACK, class: 'vbd', log: (line) => log.push(line), devicesMax: 3 },
     handler,
   );
 });
@@ -218,6 +223,19 @@ describe('a wrong device', () => {
     await xen.settle();
     expect(handler.events).toEqual([]);
   });
+});
+
+it('how many devices Linux has is said at the start and when it has changed, and only then', async () => {
+  const said: (string | null)[] = [];
+  await maker.watch(attachedNode(BLKBACK), async (path) => said.push(await maker.read(path)));
+  await devices.start();
+  await addDevice(16, 51712);
+  await xen.settle();
+  handler.count = 1;
+  devices.lookAgain();
+  devices.lookAgain();
+  await xen.settle();
+  expect(said).toEqual([null, '0', '1']);
 });
 
 it('stop() disconnects every device and leaves no watch', async () => {

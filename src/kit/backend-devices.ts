@@ -7,8 +7,10 @@
  *   → `state` 6 (Closed) without `online`, or the node is gone → `disconnect` here.
  *
  * What a device is or needs is the handler's business. A device that is wrong gets `hotplug-error` and touches no other.
+ * How many are attached in Linux is said in the VM's home, whenever it has changed.
  * @source Linux drivers/block/xen-blkback/xenbus.c, drivers/net/xen-netback/xenbus.c; Xen tools/hotplug/Linux/xen-hotplug-common.sh
  */
+import { attachedNode } from '../contracts/builder.ts';
 import type { DomId, Log } from '../xen/ports.ts';
 import type { XenStore } from '../xen/xenstore-port.ts';
 
@@ -26,12 +28,13 @@ export interface BackendHandler {
   adopt(device: BackendDevice): Promise<void>;
   /** Once for each device that was connected or adopted. */
   disconnect(device: BackendDevice): void;
+  /** How many Linux has, whoever attached them. */
+  attached(): number;
 }
 
 export interface BackendDevicesOptions {
   readonly store: XenStore;
-  /** `/local/domain/<own domid>`. */
-  readonly home: string;
+  readonly domid: DomId;
   readonly class: 'vbd' | 'vif';
   readonly log: Log;
   readonly devicesMax: number;
@@ -54,6 +57,7 @@ export class BackendDevices {
   private readonly frontendsToVisit = new Set<DomId>();
   private rootToVisit = false;
   private visits: Promise<void> = Promise.resolve();
+  private saidAttached: number | null = null;
   private unwatch: (() => Promise<void>) | null = null;
   private stopped = false;
 
@@ -61,7 +65,7 @@ export class BackendDevices {
     private readonly options: BackendDevicesOptions,
     private readonly handler: BackendHandler,
   ) {
-    this.root = `${options.home}/backend/${options.class}`;
+    this.root = `/local/domain/${options.domid}/backend/${options.class}`;
   }
 
   /** Resolves when every device that is already there has been visited. */
@@ -71,7 +75,7 @@ export class BackendDevices {
     await this.visit();
   }
 
-  /** Something outside XenStore changed that a device may wait for. */
+  /** Something outside XenStore changed: a device may have waited for it, or have left Linux at last. */
   lookAgain(): void {
     for (const { device, phase } of this.phases.values())
       if (phase === 'waiting') this.frontendsToVisit.add(device.frontend);
@@ -103,6 +107,7 @@ export class BackendDevices {
   private visit(): Promise<void> {
     this.visits = this.visits
       .then(() => this.visitAll())
+      .then(() => this.sayAttached())
       .catch((error: unknown) => this.options.log(`${this.root}: ${String(error)}`));
     return this.visits;
   }
@@ -120,6 +125,13 @@ export class BackendDevices {
       this.frontendsToVisit.delete(frontend);
       await this.visitFrontend(frontend);
     }
+  }
+
+  private async sayAttached(): Promise<void> {
+    const count = this.handler.attached();
+    if (this.stopped || count === this.saidAttached) return;
+    await this.options.store.write(attachedNode(this.options.domid), String(count));
+    this.saidAttached = count;
   }
 
   private async visitFrontend(frontend: DomId): Promise<void> {

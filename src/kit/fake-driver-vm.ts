@@ -169,7 +169,14 @@ export class FakeNetwork implements Network {
     if (!this.files.stat(`/sys/class/net/${bridge}/bridge`))
       throw new PortError('ENODEV', 'bridgeAddInterface', bridge);
     this.files.add(`/sys/class/net/${name}/brport`, bridge, 'link');
+    this.files.add(`/sys/class/net/${bridge}/brif/${name}`, name, 'link');
     this.ports.push(name);
+  }
+
+  /** Linux takes an interface away, off its bridge first. */
+  removeInterface(bridge: string, name: string): void {
+    this.files.remove(`/sys/class/net/${bridge}/brif/${name}`);
+    this.files.removeDirectory(`/sys/class/net/${name}`);
   }
 
   up(name: string): void {

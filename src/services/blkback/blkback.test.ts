@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { attachedNode } from '../../contracts/builder.ts';
 import {
   VOLUME_ANSWER_BYTES_MAX,
   type VolumeAnswer,
@@ -234,6 +235,18 @@ describe('a vbd', () => {
     await vm.xen.settle();
     expect(await vm.outcome(17)).toBe('connected');
     expect(vm.loopDevices.attached()).toHaveLength(1);
+  });
+
+  it('is counted for Toolstack until Linux has let go of its loop device', async () => {
+    const count = () => vm.toolstack.read(attachedNode(DOMID));
+    await vm.addVbd(16, 'root', 'w');
+    expect(await count()).toBe('1');
+    vm.loopDevices.hold('/dev/loop0');
+    await vm.removeVbd(16);
+    expect(await count()).toBe('1');
+    vm.loopDevices.letGo('/dev/loop0');
+    await vm.xen.settle();
+    expect(await count()).toBe('0');
   });
 });
 

@@ -46,11 +46,11 @@ async function startBlkback(ports: BlkbackPorts, vm: DriverVm): Promise<Stop> {
   }
   const volumes = new VolumeStore(files, VOLUME_FOLDER);
   const vbds = new VbdBackends(ports, volumes);
-  const devices = new BackendDevices({ store, log, home: vm.home, class: 'vbd', devicesMax: VBDS_MAX }, vbds);
+  const devices = new BackendDevices({ store, log, domid: vm.domid, class: 'vbd', devicesMax: VBDS_MAX }, vbds);
   await devices.start();
-  vbds.detachStrays();
   // A loop device that Linux detaches at last announces it: whoever waits for that volume can have it.
   const stopListening = ports.uevents.listen(() => devices.lookAgain());
+  vbds.detachStrays();
   const stopServing = await serveVolumeRequests(ports, vm.domid, volumes, vbds);
   return async () => {
     await stopServing();

@@ -24,7 +24,11 @@ export const manifest = defineManifest({
   ],
   xenstore: [
     { path: '~/backend/vbd', access: 'write', why: 'advertises features and state of the disks it serves' },
-    { path: '~/ennead', access: 'write', why: 'its state, and answers to requests for volumes' },
+    {
+      path: '~/ennead',
+      access: 'write',
+      why: 'its state, how often it was started, how many volumes are attached, answers to requests for volumes',
+    },
     {
       path: '/local/domain/<front end>/device/vbd',
       access: 'read',

@@ -59,6 +59,10 @@ export class VbdBackends implements BackendHandler {
     this.detach(attachment.loopPath);
   }
 
+  attached(): number {
+    return this.boundFiles().size;
+  }
+
   /** Ends attachments of an earlier process whose vbd went while nobody looked. */
   detachStrays(): void {
     const used = new Set([...this.attachments.values()].map((attachment) => attachment.loopPath));

@@ -24,7 +24,7 @@ export const manifest = defineManifest({
   ],
   xenstore: [
     { path: '~/backend/vif', access: 'write', why: 'advertises features and state of the links it serves' },
-    { path: '~/ennead', access: 'write', why: 'its state' },
+    { path: '~/ennead', access: 'write', why: 'its state, how often it was started, how many ports its bridge has' },
     {
       path: '/local/domain/<front end>/device/vif',
       access: 'read',

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { BRIDGE } from '../../contracts/bridge.ts';
+import { attachedNode } from '../../contracts/builder.ts';
 import { FakeFiles, FakeNetwork, FakeUevents } from '../../kit/fake-driver-vm.ts';
 import { MemoryXen } from '../../xen/memory/memory-xen.ts';
-import { BRIDGE, runNetback } from './netback.ts';
+import { runNetback } from './netback.ts';
 
 const BUILDER = 4;
 const DOMID = 6;
@@ -144,6 +146,21 @@ describe('a vif', () => {
     await vm.announceInterface(17);
     expect([vm.status(16), vm.status(17)]).toEqual(['error', 'connected']);
   });
+});
+
+it('the ports of the bridge are counted, the card among them, until Linux has taken them away', async () => {
+  const ports = () => vm.node(attachedNode(DOMID));
+  expect(ports()).toBe('1');
+  await vm.addVif(16);
+  await vm.announceInterface(16);
+  expect(ports()).toBe('2');
+  await vm.others.remove(vif(16));
+  await vm.xen.settle();
+  expect(ports()).toBe('2');
+  vm.network.removeInterface(BRIDGE, 'vif16.0');
+  vm.uevents.announce();
+  await vm.xen.settle();
+  expect(ports()).toBe('1');
 });
 
 it('a shutdown leaves no watch of its links and no listener', async () => {

@@ -1,4 +1,5 @@
 /** NetBack: finds its network card, bridges it, and serves the network links of other VMs on that bridge. */
+import { BRIDGE } from '../../contracts/bridge.ts';
 import { BackendDevices } from '../../kit/backend-devices.ts';
 import { type DriverVm, runDriverVm, type Stop } from '../../kit/driver-vm.ts';
 import { hardware, waitForHardware } from '../../kit/hardware.ts';
@@ -15,9 +16,6 @@ export interface NetbackPorts {
   readonly power: Power;
   readonly log: Log;
 }
-
-/** The name that xl's users know. */
-export const BRIDGE = 'xenbr0';
 
 /** Some cards load firmware first. */
 const CARD_WAIT_MS = 30_000;
@@ -37,7 +35,7 @@ async function startNetback(ports: NetbackPorts, vm: DriverVm): Promise<Stop> {
   bridgeCard(ports, card);
   log(`${card} is on ${BRIDGE}`);
   const devices = new BackendDevices(
-    { store, log, home: vm.home, class: 'vif', devicesMax: VIFS_MAX },
+    { store, log, domid: vm.domid, class: 'vif', devicesMax: VIFS_MAX },
     new VifBackends(ports, BRIDGE),
   );
   const stopListening = ports.uevents.listen(() => devices.lookAgain());

@@ -31,6 +31,11 @@ export class VifBackends implements BackendHandler {
   async adopt(): Promise<void> {}
 
   disconnect(): void {}
+
+  /** The card is one of them. */
+  attached(): number {
+    return this.ports.files.list(`/sys/class/net/${this.bridge}/brif`).length;
+  }
 }
 
 /** @source Linux drivers/net/xen-netback/interface.c, xenvif_alloc */
