@@ -2,6 +2,7 @@
 import type { ServiceStatus, TrustRecord } from '../contracts/builder.ts';
 import type { DomainRow, HostReport } from '../contracts/toolstack.ts';
 import type { Volume } from '../contracts/volumes.ts';
+import type { DomainQuota } from '../contracts/xenstore-quota.ts';
 
 /** As `xl list` prints it. */
 export function domainTable(rows: readonly DomainRow[]): string {
@@ -33,6 +34,13 @@ export function volumeTable(volumes: readonly Volume[]): string {
     attachedTo.join(',') || '-',
   ]);
   return table(['Name', 'Size', 'Used', 'Attached to'], rows);
+}
+
+export function quotaTable(quotas: readonly DomainQuota[]): string {
+  const rows = quotas.map(({ domid, nodes, watches, transactions }) =>
+    [domid, nodes, watches, transactions].map(String),
+  );
+  return table(['ID', 'Nodes', 'Watches', 'Transactions'], rows);
 }
 
 export function trustText(records: readonly TrustRecord[]): string {

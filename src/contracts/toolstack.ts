@@ -8,21 +8,22 @@
  * `console.input` ones, until `console.ended`.
  */
 import * as z from 'zod/mini';
+import { BRIDGE } from './bridge.ts';
 import type { ServiceStatus, TrustRecord } from './builder.ts';
 import { domid, imageName, noParams, vmName } from './builder.ts';
 import type { Volume } from './volumes.ts';
 import { volumeBytes, volumeName } from './volumes.ts';
+import type { DomainQuota } from './xenstore-quota.ts';
 
 /** Disks a guest can name: Xen's own names first, then those of the emulated buses that Linux maps to the same numbers. */
 export const vdev = z.string().check(z.regex(/^(xvd[a-z]|sd[a-p]|hd[a-d])([1-9]|1[0-5])?$/));
 /** A unicast address: the lowest bit of the first byte is clear. */
 export const macAddress = z.string().check(z.regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/));
-export const bridgeName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/));
 
 export const diskConfig = z.strictObject({ vdev, volume: volumeName, access: z.enum(['r', 'w']) });
 export type DiskConfig = z.infer<typeof diskConfig>;
 
-export const vifConfig = z.strictObject({ mac: z.optional(macAddress), bridge: z.optional(bridgeName) });
+export const vifConfig = z.strictObject({ mac: z.optional(macAddress), bridge: z.optional(z.literal(BRIDGE)) });
 export type VifConfig = z.infer<typeof vifConfig>;
 
 /** What Toolstack does when a guest has ended by itself. */
@@ -80,6 +81,9 @@ export interface HostReport {
   readonly guests: number;
   readonly flask: 'enforcing' | 'permissive';
   readonly dma_isolation: 'iommu' | 'none';
+  /** As the driver VMs count them: ports of their bridges, the cards among them; loop devices that hold a volume. */
+  readonly bridge_ports: number;
+  readonly loop_devices: number;
 }
 
 /** One character for one byte (U+0000 to U+00FF): terminals speak no particular encoding. */
@@ -110,6 +114,7 @@ export const toolstackMethods = {
   'volume.delete': z.strictObject({ name: volumeName }),
   'services.list': noParams,
   'trust.list': noParams,
+  'xenstore.quota': noParams,
   'host.info': noParams,
   'host.messages': noParams,
   /** Answers when the guests are gone and Builder has taken the order to stop the machine. */
@@ -132,6 +137,7 @@ export interface ToolstackAnswers {
   'volume.delete': Record<string, never>;
   'services.list': { readonly services: readonly ServiceStatus[] };
   'trust.list': { readonly records: readonly TrustRecord[] };
+  'xenstore.quota': { readonly domains: readonly DomainQuota[] };
   'host.info': HostReport;
   'host.messages': { readonly text: string };
   'host.shutdown': Record<string, never>;

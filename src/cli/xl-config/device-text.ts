@@ -2,8 +2,9 @@
  * Disks and network interfaces as xl.cfg writes them: parameters between commas, some of them positional.
  * @source xen docs/man/xl-disk-configuration.5.pod, xl-network-configuration.5.pod
  */
+import { BRIDGE } from '../../contracts/bridge.ts';
 import type { DiskConfig, VifConfig } from '../../contracts/toolstack.ts';
-import { bridgeName, diskConfig, macAddress } from '../../contracts/toolstack.ts';
+import { diskConfig, macAddress } from '../../contracts/toolstack.ts';
 import { volumeName } from '../../contracts/volumes.ts';
 
 /** What is wrong, or what was passed over. */
@@ -59,18 +60,18 @@ function diskFrom(found: Readonly<Record<string, string>>): { device: DiskConfig
 
 /** `mac=00:16:3e:12:34:56,bridge=xenbr0`; all of it may be missing. */
 export function parseVif(text: string): DeviceText<VifConfig> {
-  const device: { mac?: string; bridge?: string } = {};
+  const device: { mac?: string; bridge?: typeof BRIDGE } = {};
   const ignored: string[] = [];
   for (const part of text.split(',').map((one) => one.trim())) {
     if (part === '') continue;
     const [key = '', value = ''] = part.split(/=(.*)/s, 2);
     if (key === 'mac') device.mac = value.toLowerCase();
-    else if (key === 'bridge') device.bridge = value;
+    else if (key === 'bridge' && value !== BRIDGE)
+      return { error: `bridge ${JSON.stringify(value)} does not exist: the only one is ${BRIDGE}`, ignored };
+    else if (key === 'bridge') device.bridge = BRIDGE;
     else if (part !== 'type=vif' && part !== 'type=pv') ignored.push(key);
   }
   if (device.mac !== undefined && !macAddress.safeParse(device.mac).success)
     return { error: `mac ${device.mac} is not a unicast address like 00:16:3e:12:34:56`, ignored };
-  if (device.bridge !== undefined && !bridgeName.safeParse(device.bridge).success)
-    return { error: `bridge ${device.bridge} is not the name of a bridge`, ignored };
   return { device, ignored };
 }

@@ -129,7 +129,7 @@ test('what is passed over in a disk or an interface is named', () => {
 test.each([
   ['mac=00:16:3e:12:34', /not a unicast address/],
   ['mac=01:16:3e:12:34:56', /not a unicast address/],
-  ['bridge=a/b', /not the name of a bridge/],
+  ['bridge=br1', /^bridge "br1" does not exist: the only one is xenbr0$/],
 ])('interface %j is refused', (text, error) => {
   expect(parseVif(text).error).toMatch(error);
 });
@@ -159,9 +159,9 @@ test.each([
   ['cmdline alone', 'cmdline="a=b"\nextra="quiet"', [], { cmdline: 'a=b' }],
   [
     'additions',
-    'extra="a"\nextra+=" b"\nvif=[""]\nvif+=["bridge=x"]',
+    'extra="a"\nextra+=" b"\nvif=[""]\nvif+=["bridge=xenbr0"]',
     [],
-    { cmdline: 'a b', vifs: [{}, { bridge: 'x' }] },
+    { cmdline: 'a b', vifs: [{}, { bridge: 'xenbr0' }] },
   ],
   ['numbers in quotes, octal and hexadecimal', 'vcpus="2"\nmemory=0100', ['memory=0x80'], { vcpus: 2, memoryMib: 128 }],
   ['arguments that count more', 'vcpus=2', ['vcpus=4', 'name=other'], { vcpus: 4, name: 'other' }],
@@ -186,6 +186,7 @@ test.each([
   [`${MINIMAL}type="hvm"`, 'f:3:6: type hvm is not supported: only pv is'],
   [`${MINIMAL}disk="x"`, 'f:3:6: disk is not a list'],
   [`${MINIMAL}disk=["a,raw,xvda,w",\n  "b,qcow2,xvdb,w"]`, 'f:4:3: disk format qcow2 is not supported'],
+  [`${MINIMAL}vif=["bridge=br1"]`, 'f:3:6: vif bridge "br1" does not exist: the only one is xenbr0'],
   [`${MINIMAL}vif=[1]`, 'f:3:6: vif holds something that is not a string'],
   [`${MINIMAL}on_crash="burn"`, 'f:3:10: on_crash burn is not one of destroy, restart, preserve'],
   [`${MINIMAL}extra="a"\nextra+=["b"]`, 'f:4:8: extra: a list and a single value cannot be added'],

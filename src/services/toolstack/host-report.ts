@@ -1,7 +1,9 @@
 /** What operators see of the host: its VMs as `xl list` shows them, itself as `xl info` does. */
-import type { ServiceStatus } from '../../contracts/builder.ts';
+import { attachedNode, type ServiceStatus } from '../../contracts/builder.ts';
 import type { DomainRow, HostReport } from '../../contracts/toolstack.ts';
 import type { DomainInfo, HostInfo } from '../../xen/ports.ts';
+import type { XenStoreReader } from '../../xen/xenstore-port.ts';
+import type { Driver } from './builder-client.ts';
 import type { Guest } from './guests.ts';
 
 const KIB_PER_MIB = 1024;
@@ -47,7 +49,24 @@ function flagsOf(domain: DomainInfo): string {
   return flags.map(([letter, set]) => (set ? letter : '-')).join('');
 }
 
-export function hostReport(host: HostInfo, linuxVersion: string, guests: number): HostReport {
+type Attached = Pick<HostReport, 'bridge_ports' | 'loop_devices'>;
+
+const attachedIn = { network: 'bridge_ports', storage: 'loop_devices' } as const satisfies Record<
+  Driver['kind'],
+  keyof Attached
+>;
+
+/** A driver VM that has said nothing yet, or nonsense, has none. */
+export async function attachedDevices(xenstore: XenStoreReader, drivers: readonly Driver[]): Promise<Attached> {
+  const counts = { bridge_ports: 0, loop_devices: 0 };
+  for (const { domid, kind } of drivers) {
+    const said = await xenstore.read(attachedNode(domid));
+    if (said && /^\d{1,4}$/.test(said)) counts[attachedIn[kind]] += Number(said);
+  }
+  return counts;
+}
+
+export function hostReport(host: HostInfo, linuxVersion: string, guests: number, attached: Attached): HostReport {
   const physical = host.physical();
   const xen = host.version();
   return {
@@ -64,5 +83,6 @@ export function hostReport(host: HostInfo, linuxVersion: string, guests: number)
     guests,
     flask: host.enforcing() ? 'enforcing' : 'permissive',
     dma_isolation: physical.iommu ? 'iommu' : 'none',
+    ...attached,
   };
 }

@@ -1,11 +1,10 @@
 /** What Toolstack chooses for a guest that does not say it: its UUID and its network addresses. */
+import { BRIDGE } from '../../contracts/bridge.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import type { SettledConfig } from './guest-record.ts';
 
 /** Xen's own range of Ethernet addresses. */
 const XEN_OUI = '00:16:3e';
-/** NetBack's bridge. */
-export const DEFAULT_BRIDGE = 'xenbr0';
 
 type Random = (length: number) => Uint8Array;
 
@@ -13,7 +12,7 @@ export function settle(config: GuestConfig, random: Random): SettledConfig {
   return {
     ...config,
     uuid: config.uuid ?? randomUuid(random),
-    vifs: config.vifs.map((vif) => ({ mac: vif.mac ?? randomMac(random), bridge: vif.bridge ?? DEFAULT_BRIDGE })),
+    vifs: config.vifs.map((vif) => ({ mac: vif.mac ?? randomMac(random), bridge: BRIDGE })),
   };
 }
 

@@ -9,8 +9,9 @@ import {
 } from '../../contracts/toolstack.ts';
 import { RpcError, type RpcMethods, rpcMethod } from '../../kit/rpc.ts';
 import type { GuestConsole } from './console.ts';
-import { domainRows, hostReport } from './host-report.ts';
+import { attachedDevices, domainRows, hostReport } from './host-report.ts';
 import type { Toolstack } from './toolstack.ts';
+import { xenstoreQuotas } from './xenstore-quota.ts';
 
 type Notify = (method: string, params: object) => void;
 
@@ -60,12 +61,16 @@ function guestHandlers(
 
 function hostHandlers(
   toolstack: Toolstack,
-): Pick<Handlers, Extract<ToolstackMethod, `host.${string}` | `${string}s.list` | 'trust.list'>> {
+): Pick<Handlers, Extract<ToolstackMethod, `host.${string}` | `${string}s.list` | 'trust.list' | 'xenstore.quota'>> {
   const { ports, guests } = toolstack;
   return {
     'services.list': async () => ({ services: await ports.builder.services() }),
     'trust.list': async () => ({ records: await ports.builder.trustRecords() }),
-    'host.info': () => hostReport(ports.host, ports.linuxVersion, guests.all().length),
+    'xenstore.quota': async () => ({ domains: await xenstoreQuotas(ports.xenstore) }),
+    'host.info': async () => {
+      const attached = await attachedDevices(ports.xenstore, await ports.builder.drivers());
+      return hostReport(ports.host, ports.linuxVersion, guests.all().length, attached);
+    },
     'host.messages': () => ({ text: ports.host.messages() }),
     'host.shutdown': () => done(toolstack.shutDownHost()),
   };
