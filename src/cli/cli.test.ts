@@ -84,6 +84,16 @@ test('services, trust, info and dmesg, for people and for programs', async () =>
   expect((await cli.run('dmesg')).out).toContain('(XEN) all is well\n');
 });
 
+test('xenstore quota shows what each domain has in the store, and nothing of a guest that is gone', async () => {
+  await webGuest();
+  const quotas = async () => JSON.parse((await cli.run('xenstore', 'quota', '--json')).out) as { domid: number }[];
+  const [before] = (await quotas()).filter(({ domid }) => domid === 16);
+  expect(before).toMatchObject({ domid: 16, watches: 0, transactions: 0 });
+  expect((await cli.run('xenstore', 'quota')).out).toMatch(/^ID {2}Nodes {2}Watches {2}Transactions\n/);
+  await cli.run('destroy', 'web');
+  expect((await quotas()).map(({ domid }) => domid)).not.toContain(16);
+});
+
 test.each([
   ['a stopped host', ['list'], 3, /not running/, () => cli.stopHost()],
   ['an unknown guest', ['destroy', 'ghost'], 5, /no guest ghost; see: ennead list/, () => {}],
@@ -93,6 +103,7 @@ test.each([
   ['a name that cannot be', ['volume', 'create', 'a/b', '1M'], 2, /a\/b cannot be the name of a volume/, () => {}],
   ['a guest file that is not there', ['create', '/nonexistent.cfg'], 20, /cannot be read \(ENOENT\)/, () => {}],
   ['a host that does not boot', ['host', 'start'], 18, /did not boot/, () => {}],
+  ['a host that has to be forced', ['host', 'stop'], 21, /by force/, () => cli.hangHost()],
   ['an unknown VM', ['logs', 'ghost'], 3, /there is no log/, () => {}],
 ])('%s: one clear line and its own exit code', async (_name, argv, code, message, arrange) => {
   arrange();
@@ -102,17 +113,6 @@ test.each([
   expect(result.out).toBe('');
 });
 
-test('a malformed guest file is an error with line and column; an unknown key a warning with its line', async () => {
-  ['a host that has to be forced', ['host', 'stop'], 21, /by force/, () => cli.hangHost()],
-  const bad = await file('bad.cfg', 'name = "web"\nmemory = = 1\n');
-  const malformed = await cli.run('create', bad);
-  expect(malformed).toMatchObject({ code: 7, error: expect.stringContaining(`${bad}:2:10: expected a value`) });
-  const odd = await file('odd.cfg', 'name = "web"\nmemory = 64\nusb = 1\n');
-  const warned = await cli.run('create', odd);
-  expect(warned).toMatchObject({ code: 0, error: `warning: ${odd}:3: key usb is not known and is ignored\n` });
-});
-
-test('--dry-run shows what would be made and makes nothing', async () => {
 test.each([
   ['an unknown command', ['destory'], "unknown command 'destory' (Did you mean destroy?)"],
   ['a missing argument', ['destroy'], "missing required argument 'guest'"],
@@ -156,6 +156,16 @@ test('host stop says that the host is down, to programs as host status does', as
   expect(JSON.parse((await cli.run('host', 'stop', '--json')).out)).toMatchObject({ status: 'stopped', pid: null });
 });
 
+test('a malformed guest file is an error with line and column; an unknown key a warning with its line', async () => {
+  const bad = await file('bad.cfg', 'name = "web"\nmemory = = 1\n');
+  const malformed = await cli.run('create', bad);
+  expect(malformed).toMatchObject({ code: 7, error: expect.stringContaining(`${bad}:2:10: expected a value`) });
+  const odd = await file('odd.cfg', 'name = "web"\nmemory = 64\nusb = 1\n');
+  const warned = await cli.run('create', odd);
+  expect(warned).toMatchObject({ code: 0, error: `warning: ${odd}:3: key usb is not known and is ignored\n` });
+});
+
+test('--dry-run shows what would be made and makes nothing', async () => {
   const { code, out } = await webGuest('--dry-run', 'name=other');
   expect(code).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ name: 'other', disks: [{ vdev: 'xvda', volume: 'root', access: 'w' }] });
@@ -311,6 +321,7 @@ test('every command explains itself with an example', async () => {
     'host log',
     'image build',
     'image list',
+    'xenstore quota',
   ];
   const volumes = ['list', 'create', 'delete', 'import', 'export'].map((command) => `volume ${command}`);
   for (const command of [...commands, ...more, ...volumes]) {

@@ -7,6 +7,7 @@ import { addGuestCommands } from './commands/guest.ts';
 import { addHostCommands } from './commands/host.ts';
 import { addImageCommands } from './commands/image.ts';
 import { addVolumeCommands } from './commands/volume.ts';
+import { addXenStoreCommands } from './commands/xenstore.ts';
 import type { CliEnvironment } from './environment.ts';
 import { CliError, EXIT_FAILED, EXIT_USAGE, exitCodeOf, exitCodes } from './exit-codes.ts';
 import { ConfigError } from './xl-config/parse.ts';
@@ -36,6 +37,7 @@ function programFor(environment: CliEnvironment): Command {
   addGuestCommands(program, environment);
   addConsoleCommand(program, environment);
   addVolumeCommands(program, environment);
+  addXenStoreCommands(program, environment);
   inherit(program);
   return program;
 }
