@@ -1,5 +1,5 @@
 /**
- * The folder of one virtual host: its disk, keys, serial log and QEMU's control socket.
+ * The folder of one virtual host: its disk, keys, serial log, and the sockets of its serial line and of QEMU's control.
  * `ENNEAD_HOST_DIR` overrides the place; nothing in it is needed to build images.
  */
 import { homedir } from 'node:os';
@@ -9,6 +9,7 @@ export interface HostDirectory {
   readonly path: string;
   readonly disk: string;
   readonly bootstrapperInitrd: string;
+  readonly serial: string;
   readonly serialLog: string;
   readonly qemuLog: string;
   readonly monitor: string;
@@ -32,6 +33,7 @@ export function hostDirectoryAt(path: string): HostDirectory {
     path,
     disk: at('disk.raw'),
     bootstrapperInitrd: at('bootstrapper.cpio'),
+    serial: at('serial.sock'),
     serialLog: at('serial.log'),
     qemuLog: at('qemu.log'),
     monitor: at('monitor.sock'),

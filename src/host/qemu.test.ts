@@ -23,9 +23,12 @@ describe('what the machine listens on', () => {
     expect(argv.join(' ')).not.toMatch(/hostfwd|guestfwd|tcp:/);
   });
 
-  it('is otherwise only the monitor, a socket in the folder of the host', () => {
+  it('is otherwise only the serial line and the monitor, sockets in the folder of the host', () => {
     const listening = argumentsFor().filter((argument) => argument.includes('server=on'));
-    expect(listening).toEqual(['socket,id=monitor,path=/h/monitor.sock,server=on,wait=off']);
+    expect(listening).toEqual([
+      'socket,id=serial,path=/h/serial.sock,server=on,wait=off,logfile=/h/serial.log',
+      'socket,id=monitor,path=/h/monitor.sock,server=on,wait=off',
+    ]);
     expect(argumentsFor()).toContain('-nodefaults');
   });
 });

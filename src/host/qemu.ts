@@ -62,8 +62,8 @@ const XEN_ARGUMENTS = [
   'dom0_max_vcpus=1',
   'iommu=no-sharept',
   'dom0-iommu=strict',
-  // The serial line is the services' log; nobody types on it.
-  'conswitch=x',
+  // The serial line is the services' log. What is typed on it stays with Xen: its debug keys, which tests ask for event channels and grants.
+  'conswitch=ax',
 ];
 
 const BOOTSTRAPPER_ARGUMENTS = [
@@ -120,7 +120,12 @@ export function qemuArguments(
     ...processor(kvm),
     ...['-machine', machine, '-m', String(options.memoryMib), '-smp', String(options.cpus)],
     ...['-nodefaults', '-display', 'none', '-vga', 'none', '-no-reboot'],
-    ...['-chardev', `file,id=serial,path=${directory.serialLog}`, '-serial', 'chardev:serial'],
+    ...[
+      '-chardev',
+      `socket,id=serial,path=${directory.serial},server=on,wait=off,logfile=${directory.serialLog}`,
+      '-serial',
+      'chardev:serial',
+    ],
     ...[
       '-chardev',
       `socket,id=monitor,path=${directory.monitor},server=on,wait=off`,
