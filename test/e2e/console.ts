@@ -1,17 +1,31 @@
 /** A guest's console through `ennead console`, driven like a person: wait for words, type a line. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { ENNEAD } from './ennead.ts';
 
 const TEXT_MAX = 1024 * 1024;
 
+/**
+ * `script` gives its command a terminal of its own and ends with the command's status. It is in Debian's bsdutils, which is always there.
+ * No word of ours holds a quote.
+ */
+const onTerminal = (argv: readonly string[]): string[] => {
+  const command = argv.map((word) => `'${word}'`).join(' ');
+  return ['script', '--quiet', '--return', '--command', command, '/dev/null'];
+};
+
 export class GuestConsole {
   #text = '';
   readonly #child: ChildProcessWithoutNullStreams;
+  readonly #closed: Promise<unknown>;
   #wake: () => void = () => {};
 
-  /** `command`: another one that ends up on the guest's console. */
-  constructor(guest: string, command: readonly string[] = ['console', guest]) {
-    this.#child = spawn(process.execPath, [ENNEAD, ...command]);
+  /** `command`: another one that ends up on the guest's console. `terminal`: whether it has one, as a person's command has. */
+  constructor(guest: string, command: readonly string[] = ['console', guest], terminal: 'none' | 'own' = 'none') {
+    const argv = [process.execPath, ENNEAD, ...command];
+    const [program, ...args] = terminal === 'own' ? onTerminal(argv) : argv;
+    this.#child = spawn(program!, args);
+    this.#closed = once(this.#child, 'close');
     const more = (chunk: Buffer) => {
       this.#text = (this.#text + chunk.toString('latin1')).slice(-TEXT_MAX);
       this.#wake();
@@ -39,7 +53,22 @@ export class GuestConsole {
   }
 
   send(line: string): void {
-    this.#child.stdin.write(`${line}\n`);
+    this.type(`${line}\n`);
+  }
+
+  type(keys: string): void {
+    this.#child.stdin.write(keys);
+  }
+
+  /** Whether the pattern is in what came since the last match. */
+  shows(pattern: RegExp): boolean {
+    return pattern.test(this.#text);
+  }
+
+  /** How the command ended, once it has by itself. */
+  async status(): Promise<number | null> {
+    await this.#closed;
+    return this.#child.exitCode;
   }
 
   /** Types a command and waits for the next prompt; returns what stood between. */

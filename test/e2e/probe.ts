@@ -1,10 +1,7 @@
 /** A guest of the tests (test/guest) on a running host. */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { GuestConsole } from './console.ts';
-import { ennead } from './ennead.ts';
+import { tryCreate } from './guest-file.ts';
 
 export const PROMPT = /probe# /;
 const BOOT_TIMEOUT_MS = 90_000;
@@ -34,16 +31,10 @@ export function probeConfig({ name, disks = [], network = false, onReboot = 'res
   ].join('\n');
 }
 
-/** Creates the guest from a file, as an operator would. */
+/** The guest must come up. */
 export async function createProbe(options: ProbeOptions): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'ennead-probe-'));
-  const file = join(folder, `${options.name}.cfg`);
-  try {
-    await writeFile(file, probeConfig(options));
-    await ennead('create', file);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  const { status, stderr } = await tryCreate(probeConfig(options));
+  if (status !== 0) throw new Error(`the probe guest ${options.name} was not created (${status}): ${stderr}`);
 }
 
 /** Its console, at the prompt. The backlog holds older prompts, so the guest is asked for a word that nobody has said before. */

@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { GuestConsole } from '../console.ts';
+import { GuestConsole } from '../console.ts';
 import { ennead, enneadJson } from '../ennead.ts';
 import { outsideServer } from '../outside-server.ts';
-import { createProbe, inProbe, probeConsole } from '../probe.ts';
+import { createProbe, inProbe, PROMPT, probeConsole } from '../probe.ts';
 
 const DISK_MIB = 64;
 const DOWNLOAD_BYTES = 32 * 1024 * 1024;
 const TRANSFER_TIMEOUT_MS = 240_000;
+const WORKS = { timeout: 60_000, interval: 500 };
+const CTRL_C = '\x03';
+const CTRL_BRACKET = '\x1d';
 
 interface Row {
   name: string;
@@ -65,10 +68,32 @@ describe('a guest with a disk and a network card', () => {
     expect(await inProbe(console, `disk-hash /dev/xvda ${DISK_MIB}`, TRANSFER_TIMEOUT_MS)).toBe(written);
   });
 
-  it('stands still while it is paused', async () => {
+  it('stands still while it is paused: it uses no processor and answers nobody', async () => {
+    const worker = await inProbe(console, 'while :; do :; done & echo $!');
+    const { timeSeconds } = await probeRow();
+    await expect.poll(async () => (await probeRow()).timeSeconds, WORKS).toBeGreaterThan(timeSeconds + 0.5);
     await ennead('pause', 'probe');
-    expect(await probeRow()).toMatchObject({ state: 'paused' });
+    const paused = await probeRow();
+    expect(paused.state).toBe('paused');
+    console.send('echo awake');
+    // Everybody else goes on meanwhile.
+    await ennead('volume', 'list');
+    expect(await probeRow()).toEqual(paused);
+    expect(console.shows(/awake/)).toBe(false);
     await ennead('unpause', 'probe');
-    expect(await inProbe(console, 'echo awake')).toBe('awake');
+    await console.expect(new RegExp(`awake\\s+status 0\\s+${PROMPT.source}`));
+    await inProbe(console, `kill ${worker}`);
+  });
+
+  it('has a console that Ctrl+] leaves on a terminal, and Ctrl+C does not', async () => {
+    const terminal = new GuestConsole('probe', ['console', 'probe'], 'own');
+    await terminal.expect(/Ctrl\+\] leaves it/);
+    terminal.type(CTRL_C);
+    terminal.send('echo $((6 * 7)) is heard');
+    await terminal.expect(/42 is heard/);
+    terminal.type(CTRL_BRACKET);
+    expect(await terminal.status()).toBe(0);
+    expect(terminal.shows(/console left/)).toBe(true);
+    expect(await probeRow()).toMatchObject({ state: 'running' });
   });
 });
