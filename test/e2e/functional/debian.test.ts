@@ -17,23 +17,44 @@ async function guestDisk(): Promise<string> {
   return disk.path;
 }
 
-const names = async (): Promise<string[]> => ((await enneadJson('list')) as { name: string }[]).map(({ name }) => name);
+interface Row {
+  name: string;
+  vcpus: number;
+}
+
+const rowOf = async (name: string): Promise<Row | undefined> =>
+  ((await enneadJson('list')) as Row[]).find((row) => row.name === name);
+
+/** Already gone when all tests have passed. */
+async function destroyIfThere(name: string): Promise<void> {
+  if (await rowOf(name)) await ennead('destroy', name);
+}
+
+async function toItsPrompt(): Promise<GuestConsole> {
+  const console = new GuestConsole('debian');
+  await console.expect(/login: $/, LOGIN_TIMEOUT_MS);
+  return console;
+}
+
+beforeAll(async () => {
+  await ennead('volume', 'import', 'debian', await guestDisk());
+});
+
+afterAll(async () => {
+  await ennead('volume', 'delete', 'debian');
+});
 
 describe('the Debian guest of the examples', () => {
   let console: GuestConsole;
 
   beforeAll(async () => {
-    await ennead('volume', 'import', 'debian', await guestDisk());
     await ennead('create', GUEST_FILE);
-    console = new GuestConsole('debian');
-    await console.expect(/login: $/, LOGIN_TIMEOUT_MS);
+    console = await toItsPrompt();
   });
 
   afterAll(async () => {
     await console.close();
-    // Already gone when all tests have passed.
-    if ((await names()).includes('debian')) await ennead('destroy', 'debian');
-    await ennead('volume', 'delete', 'debian');
+    await destroyIfThere('debian');
   });
 
   it('lets root log in on its console', async () => {
@@ -54,6 +75,18 @@ describe('the Debian guest of the examples', () => {
 
   it('shuts down when it is asked to, and is gone', async () => {
     expect(await tryEnnead('shutdown', '--wait', 'debian')).toMatchObject({ status: 0 });
-    expect(await names()).not.toContain('debian');
+    expect(await rowOf('debian')).toBeUndefined();
+  });
+});
+
+describe('the Debian guest with two processors', () => {
+  afterAll(() => destroyIfThere('debian'));
+
+  it('runs on both', async () => {
+    await ennead('create', GUEST_FILE, 'vcpus=2');
+    const console = await toItsPrompt();
+    await console.close();
+    // Xen counts those that the guest's own system has started.
+    expect(await rowOf('debian')).toMatchObject({ vcpus: 2 });
   });
 });
