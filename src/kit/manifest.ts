@@ -104,7 +104,7 @@ export const defineManifest = (manifest: Manifest): Manifest => manifest;
 /** What creating, loading and starting a PV domain takes, for the two VMs that do it. */
 export const pvBuildRights: Permissions = {
   domain: 'create max_vcpus setdomainmaxmem setaddrsize getdomaininfo setvcpucontext unpause',
-  domain2: 'setclaim resource_map',
+  domain2: 'setclaim resource_map settsc',
   mmu: 'adjust memorymap map_read map_write mmuext_op pinpage',
   event: 'create',
 };
