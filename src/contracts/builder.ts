@@ -59,6 +59,7 @@ export interface ServiceStatus {
   readonly state: 'starting' | 'running' | 'paused' | 'done' | 'failed';
   /** ISO 8601; null before it ran. */
   readonly upSince: string | null;
+  /** How often its process was started again. Of PCIBack and XenStore's two VMs nobody counts it: 0. */
   readonly resets: number;
 }
 
@@ -130,6 +131,8 @@ export const builderMethods = {
 
 /** Where a service writes its state for Builder and Toolstack to see: `<home>/ennead/state` = starting | ready | failed:<why>. */
 export const stateNode = (of: number): string => `/local/domain/${of}/ennead/state`;
+/** Where a service counts how often its process was started in this VM. */
+export const startsNode = (of: number): string => `/local/domain/${of}/ennead/starts`;
 /** Where a driver VM says, for Toolstack to see, how many devices its Linux has attached: ports of the bridge, loop devices that hold a volume. */
 export const attachedNode = (of: number): string => `/local/domain/${of}/ennead/attached`;
 /** A VM's TrustRecord as JSON, for Toolstack to read. */

@@ -2,6 +2,7 @@
 import { stateNode } from '../contracts/builder.ts';
 import type { DomId, Log, Power } from '../xen/ports.ts';
 import type { XenStore } from '../xen/xenstore-port.ts';
+import { countStart } from './starts.ts';
 
 export interface DriverVm {
   readonly domid: DomId;
@@ -22,6 +23,7 @@ export async function runDriverVm(
   const { store, power, log } = ports;
   const domid = await ownDomid(store);
   const vm = { domid, home: `/local/domain/${domid}` };
+  countStart(store, domid).catch((error: unknown) => log(`this start is not counted: ${String(error)}`));
   let stop: Stop = async () => {};
   const stopWhenAsked = async (): Promise<void> => {
     await shutdownRequest(store, vm.home);

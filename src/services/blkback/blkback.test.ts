@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { attachedNode } from '../../contracts/builder.ts';
+import { attachedNode, startsNode } from '../../contracts/builder.ts';
 import {
   VOLUME_ANSWER_BYTES_MAX,
   type VolumeAnswer,
@@ -251,7 +251,7 @@ describe('a vbd', () => {
 });
 
 describe('a second process in the same VM', () => {
-  it('keeps what is attached, ends what is no longer wanted, and does not mount twice', async () => {
+  it('is counted, keeps what is attached, ends what is no longer wanted, and does not mount twice', async () => {
     await vm.ask({ op: 'create', name: 'data', bytes: 512 });
     await vm.addVbd(16, 'root', 'w');
     await vm.addVbd(17, 'data', 'w');
@@ -259,6 +259,7 @@ describe('a second process in the same VM', () => {
     await vm.toolstack.remove(`${HOME}/backend/vbd/17`);
     await vm.run();
     expect(vm.files.mounts).toHaveLength(1);
+    expect(vm.node(startsNode(DOMID))).toBe('2');
     expect(vm.loopDevices.attached()).toEqual([`${VOLUME_FOLDER}/root.img`]);
     expect(await vm.addVbd(18, 'root', 'w')).toBe('volume root is in use by domain 16');
     await vm.removeVbd(16);

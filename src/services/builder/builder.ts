@@ -5,6 +5,7 @@ import { contextOf, domainTypes } from '../../contracts/flask-contexts.ts';
 import type { Controller } from '../../contracts/pci-handover.ts';
 import type { MessageLink } from '../../kit/link.ts';
 import { rpcPeer } from '../../kit/rpc.ts';
+import { countStart } from '../../kit/starts.ts';
 import { Drivers, type PlannedDriver } from './drivers.ts';
 import { firstVms } from './first-vms.ts';
 import { Guests } from './guests.ts';
@@ -52,6 +53,8 @@ export class Builder {
     await this.ports.acceptLinks(TOOLSTACK_DOMID, (link) => this.serveToolstack(link));
     // A PCIBack that is held has no news; one that works is asked, and then the rest follows.
     if (this.pciback.retired) void this.drivers.resume();
+    const { store, log } = this.ports;
+    countStart(store, BUILDER_DOMID).catch((error: unknown) => log(`this start is not counted: ${String(error)}`));
   }
 
   private async begin(): Promise<void> {

@@ -3,6 +3,7 @@ import type { GuestBuilt, TrustRecord } from '../../contracts/builder.ts';
 import { FIRST_GUEST_DOMID, LAST_GUEST_DOMID } from '../../contracts/domids.ts';
 import { contextOf } from '../../contracts/flask-contexts.ts';
 import type { RpcPeer } from '../../kit/rpc.ts';
+import { countStart } from '../../kit/starts.ts';
 import { PortError } from '../../xen/ports.ts';
 import { GuestDomids } from './domids.ts';
 import { BLKBACK, BUILDER, guestSpec, LOGIC, NETBACK, PCIBACK, TOOLSTACK, World } from './testing/world.ts';
@@ -185,7 +186,7 @@ describe('the other requests', () => {
   it('services are shown as Xen has them', async () => {
     world.xen.domains.shutdown(NETBACK, 'crash');
     const { services } = (await toolstack.call('services.list')) as {
-      services: { name: string; state: string; domid: number | null; upSince: string | null }[];
+      services: { name: string; state: string; domid: number | null; upSince: string | null; resets: number }[];
     };
     expect(Object.fromEntries(services.map(({ name, state }) => [name, state]))).toEqual({
       bootstrapper: 'done',
@@ -199,7 +200,21 @@ describe('the other requests', () => {
       blkback: 'running',
     });
     expect(services.find(({ name }) => name === 'bootstrapper')?.domid).toBeNull();
+    expect(services.every(({ resets }) => resets === 0)).toBe(true);
     expect(services.find(({ name }) => name === 'blkback')?.upSince).toBe('2024-01-01T00:00:00.000Z');
+  });
+
+  it('a service whose process was started again is shown with its resets', async () => {
+    const blkback = world.xen.xenstore.connect(BLKBACK);
+    for (let start = 0; start < 3; start += 1) await countStart(blkback, BLKBACK);
+    await world.startBuilder();
+    const again = await world.toolstack();
+    const { services } = (await again.call('services.list')) as { services: { name: string; resets: number }[] };
+    const resets = services.filter((service) => service.resets > 0).map((service) => [service.name, service.resets]);
+    expect(resets).toEqual([
+      ['builder', 1],
+      ['blkback', 2],
+    ]);
   });
 });
 

@@ -38,8 +38,8 @@ export function toolstackMethods(parts: RequestedParts, caller: DomId): RpcMetho
     ),
     'images.list': rpcMethod(builderMethods['images.list'], () => ({ images: images.list() })),
     'trust.list': rpcMethod(builderMethods['trust.list'], () => ({ records: ledger.records() })),
-    'services.list': rpcMethod(builderMethods['services.list'], () => ({
-      services: serviceTable(ports, ledger, drivers.list()),
+    'services.list': rpcMethod(builderMethods['services.list'], async () => ({
+      services: await serviceTable(ports, ledger, drivers.list()),
     })),
     'drivers.list': rpcMethod(builderMethods['drivers.list'], () => ({ drivers: drivers.list() })),
     'host.shutdown': rpcMethod(builderMethods['host.shutdown'], () => whileUp(() => parts.shutDown())),

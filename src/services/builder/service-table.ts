@@ -1,41 +1,40 @@
 /** What `ennead services` shows: each service VM as Xen has it now. */
 import type { DriverStatus, ServiceStatus } from '../../contracts/builder.ts';
+import { BUILDER_DOMID } from '../../contracts/domids.ts';
 import { type CataloguedService, serviceCatalogue } from '../../contracts/service-catalogue.ts';
-import type { DomainInfo } from '../../xen/ports.ts';
-import type { Ledger, VmEntry } from './ledger.ts';
+import { startsOf } from '../../kit/starts.ts';
+import type { DomainInfo, DomId } from '../../xen/ports.ts';
+import type { XenStoreReader } from '../../xen/xenstore-port.ts';
+import type { Ledger } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 
-export function serviceTable(
-  { domains }: Pick<BuilderPorts, 'domains'>,
+export async function serviceTable(
+  { domains, store }: Pick<BuilderPorts, 'domains' | 'store'>,
   ledger: Ledger,
   drivers: readonly DriverStatus[],
-): ServiceStatus[] {
+): Promise<ServiceStatus[]> {
   const { job, memoryMib } = serviceCatalogue.bootstrapper;
-  const bootstrapper: ServiceStatus = {
-    name: 'bootstrapper',
-    job,
-    domid: null,
-    memoryMib,
-    state: 'done',
-    upSince: null,
-    resets: 0,
-  };
-  const present = ledger.entries().filter(({ record }) => record.role === 'service');
-  const driverOf = (vm: VmEntry) => drivers.find(({ domid }) => domid === vm.record.domid);
-  return [bootstrapper, ...present.map((vm) => status(vm, domains.info(vm.record.domid), driverOf(vm)))];
-}
-
-function status(vm: VmEntry, info: DomainInfo | null, driver: DriverStatus | undefined): ServiceStatus {
-  const { name, domid } = vm.record;
-  return {
-    name,
-    job: jobOf(name),
-    domid: info && domid,
-    memoryMib: vm.memoryMib,
-    state: stateOf(info, driver),
-    upSince: vm.since,
-    resets: 0,
-  };
+  const table: ServiceStatus[] = [
+    { name: 'bootstrapper', job, domid: null, memoryMib, state: 'done', upSince: null, resets: 0 },
+  ];
+  for (const vm of ledger.entries()) {
+    const { domid, role, name } = vm.record;
+    if (role !== 'service') continue;
+    const info = domains.info(domid);
+    table.push({
+      name,
+      job: jobOf(name),
+      domid: info && domid,
+      memoryMib: vm.memoryMib,
+      state: stateOf(
+        info,
+        drivers.find((driver) => driver.domid === domid),
+      ),
+      upSince: vm.since,
+      resets: await resetsOf(store, domid),
+    });
+  }
+  return table;
 }
 
 /** A second driver VM of a kind is called `blkback-2`. */
@@ -45,4 +44,10 @@ function stateOf(info: DomainInfo | null, driver: DriverStatus | undefined): Ser
   if (!info || info.dying || info.shutdown !== null || driver?.failure) return 'failed';
   if (info.paused) return 'paused';
   return driver && !driver.ready ? 'starting' : 'running';
+}
+
+/** The VMs before Builder do not count: XenStore's two cannot, and PCIBack's work is done when the boot is. */
+async function resetsOf(store: XenStoreReader, domid: DomId): Promise<number> {
+  if (domid < BUILDER_DOMID) return 0;
+  return Math.max(0, (await startsOf(store, domid)) - 1);
 }

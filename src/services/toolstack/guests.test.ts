@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { startsNode } from '../../contracts/builder.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import type { ShutdownReason } from '../../xen/ports.ts';
 import { BOOT_WATCH_MS, SETTLE_MS } from './boot-watch.ts';
@@ -314,13 +315,14 @@ test('stopping the host shuts guests down, destroys the deaf ones, and tells Bui
   await expect(toolstack.createGuest(config())).rejects.toMatchObject({ code: 'refused' });
 });
 
-test('guests outlive a restart of the Toolstack process, consoles included', async () => {
+test('guests outlive a restart of the Toolstack process, consoles included, and the restart is counted', async () => {
   const simulated = await host();
   const first = await simulated.toolstack();
   const { domid } = await simulated.during(first.createGuest(config(withDevices)));
   first.guests.find('web').console.detach();
   const second = await simulated.toolstack();
   expect(second.guests.all()).toMatchObject([{ name: 'web', record: { domid, phase: 'running' } }]);
+  expect(simulated.xen.xenstore.dump()[startsNode(TOOLSTACK)]).toBe('2');
   simulated.guest('web').console.print('still here\r\n');
   await simulated.pass();
   expect(second.guests.find('web').console.lastLine()).toBe('still here');

@@ -1,6 +1,7 @@
 /** Toolstack without its surroundings: what operators' sessions act on. main.ts gives it the real ports, tests simulated ones. */
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import { RpcError } from '../../kit/rpc.ts';
+import { countStart } from '../../kit/starts.ts';
 import type { HostInfo } from '../../xen/ports.ts';
 import { vdevNumber } from './device-numbers.ts';
 import type { GuestPorts } from './guest-domain.ts';
@@ -31,6 +32,8 @@ export class Toolstack {
 
   /** Goes on where an earlier process of this VM has ended. */
   async start(): Promise<void> {
+    const { xenstore, ownDomid, log } = this.ports;
+    countStart(xenstore, ownDomid).catch((error: unknown) => log(`this start is not counted: ${String(error)}`));
     await this.guests.start();
     const storage = (await this.ports.builder.drivers()).find(({ kind, ready }) => kind === 'storage' && ready);
     if (storage) await this.ownDisks.releaseLeftOver(storage.domid);
