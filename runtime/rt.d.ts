@@ -119,11 +119,9 @@ declare module 'ennead:rt' {
   export function regionSize(region: number): number;
   export function regionRead(region: number, offset: number, length: number): Uint8Array;
   export function regionWrite(region: number, offset: number, bytes: Uint8Array): void;
-  /** Load with acquire, store with release order; `offset` is a multiple of 4; values are 0..2^32-1. */
+  /** Sequentially consistent: a store is seen before any later load. `offset` is a multiple of 4; values are 0..2^32-1. */
   export function regionLoad32(region: number, offset: number): number;
   export function regionStore32(region: number, offset: number, value: number): void;
-  /** Full barrier. */
-  export function barrier(): void;
 
   // ---- hypercalls: domain control ---------------------------------------------------------------
   export interface DomainInfo {

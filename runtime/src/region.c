@@ -168,20 +168,15 @@ static JSValue region_write(JSContext *ctx, const struct argument *a) {
 
 static JSValue region_load32(JSContext *ctx, const struct argument *a) {
   uint8_t *word = region_range(ctx, a, sizeof(uint32_t), sizeof(uint32_t), false);
-  return word ? JS_NewUint32(ctx, __atomic_load_n((uint32_t *)word, __ATOMIC_ACQUIRE)) : JS_EXCEPTION;
+  return word ? JS_NewUint32(ctx, __atomic_load_n((uint32_t *)word, __ATOMIC_SEQ_CST)) : JS_EXCEPTION;
 }
 
 static JSValue region_store32(JSContext *ctx, const struct argument *a) {
   uint8_t *word = region_range(ctx, a, sizeof(uint32_t), sizeof(uint32_t), true);
   if (!word)
     return JS_EXCEPTION;
-  __atomic_store_n((uint32_t *)word, (uint32_t)a[2].integer, __ATOMIC_RELEASE);
-  return JS_UNDEFINED;
-}
-
-static JSValue barrier(JSContext *ctx, const struct argument *a) {
-  (void)ctx, (void)a;
-  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  /* Whoever looks at the peer's index after moving its own must see what the peer moved before it looked. */
+  __atomic_store_n((uint32_t *)word, (uint32_t)a[2].integer, __ATOMIC_SEQ_CST);
   return JS_UNDEFINED;
 }
 
@@ -199,6 +194,5 @@ const struct rt_export region_exports[] = {
     {"regionWrite", region_write, {REGION, OFFSET, BYTE_ARRAY("bytes", COPY_MAX)}},
     {"regionLoad32", region_load32, {REGION, OFFSET}},
     {"regionStore32", region_store32, {REGION, OFFSET, UP_TO("value", UINT32_MAX)}},
-    {"barrier", barrier, {}},
     {NULL, NULL, {}},
 };

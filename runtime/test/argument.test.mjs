@@ -41,7 +41,7 @@ const signatures = {
   evtchnNotify: [port], onEvent: [isHandler], evtchnWait: [port, isDelay], grantMap: [domid, never, isBoolean],
   grantShare: [domid, isInteger(1, 1024), isBoolean], foreignMap: [isInteger(0, 0x7ff0), never, isBoolean], regionClose: [port],
   regionSize: [port], regionRead: [port, port, port], regionWrite: [port, port, isBytes], regionLoad32: [port, port],
-  regionStore32: [port, port, uint32], barrier: [], domainList: [domid, isInteger(1, 1024)], domainCreate: [never], domainDestroy: [domid],
+  regionStore32: [port, port, uint32], domainList: [domid, isInteger(1, 1024)], domainCreate: [never], domainDestroy: [domid],
   domainPause: [domid], domainUnpause: [domid], domainShutdown: [domid, isInteger(0, 5)], domainSetMaxMem: [domid, isInteger(0, 2 ** 30)],
   domainAllocEvtchn: [domid, domid], domainSetVirqHandler: [domid, isInteger(0, 23)], domainBuildPv: [never],
   flaskContextToSid: [isShort(1023)], flaskSidToContext: [uint32], flaskRelabel: [domid, uint32], flaskEnforcing: [],

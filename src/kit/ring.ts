@@ -1,6 +1,9 @@
 /** Moves bytes between a program and the rings of a shared page. The peer's indices are checked; what is read is a copy. */
 import { advance, inputOf, outputOf, RING_BYTES, type RingRole, ringRuns, usedBytes } from '../wire/byte-ring.ts';
+import { concat } from '../wire/xenstore-message.ts';
 import type { SharedRegion } from '../xen/ports.ts';
+
+const NOTHING = new Uint8Array(0);
 
 /** What waits to be read. null: the peer's indices are impossible. */
 export function readRing(region: SharedRegion, role: RingRole, bytesMax = RING_BYTES): Uint8Array | null {
@@ -8,19 +11,22 @@ export function readRing(region: SharedRegion, role: RingRole, bytesMax = RING_B
   const consumer = region.load32(layout.consumer);
   const used = usedBytes(consumer, region.load32(layout.producer));
   if (typeof used === 'string') return null;
-  const bytes = new Uint8Array(Math.min(used, bytesMax));
-  let at = 0;
-  for (const run of ringRuns(layout, consumer, bytes.length)) {
-    bytes.set(region.read(run.offset, run.length), at);
-    at += run.length;
-  }
-  return bytes;
+  const [first, wrapped] = ringRuns(layout, consumer, Math.min(used, bytesMax));
+  if (!first) return NOTHING;
+  const bytes = region.read(first.offset, first.length);
+  return wrapped ? concat(bytes, region.read(wrapped.offset, wrapped.length)) : bytes;
 }
 
-/** Gives the space of bytes that were read back to the peer. */
-export function consumeRing(region: SharedRegion, role: RingRole, length: number): void {
-  const { consumer } = inputOf(role);
-  region.store32(consumer, advance(region.load32(consumer), length));
+/**
+ * Gives the space of bytes that were read back to the peer. true: the ring was full, so the peer may wait for an event. The producer index is
+ * loaded again for that, after the store: a peer that fills the ring meanwhile sees either the new space or a ring that this side saw full.
+ */
+export function consumeRing(region: SharedRegion, role: RingRole, length: number): boolean {
+  if (length === 0) return false;
+  const { consumer, producer } = inputOf(role);
+  const before = region.load32(consumer);
+  region.store32(consumer, advance(before, length));
+  return (region.load32(producer) - before) >>> 0 >= RING_BYTES;
 }
 
 /** How many of `bytes` fitted. null: the peer's indices are impossible. */

@@ -73,22 +73,28 @@ class Link implements StateLink {
     while (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) this.wait();
   }
 
+  /** State makes an event for every byte that it writes and for room in a ring that was full: each turn waits for one. */
   exchange(message: Uint8Array): Uint8Array {
     // Something is left of an exchange that was cut short.
     if (!this.isIdle()) this.startAnew();
     const frames = new FrameReader();
     let output = encodeFrame(message);
     for (;;) {
-      const written = writeRing(this.page, 'client', output);
+      if (output.length > 0) output = output.subarray(this.write(output));
+      this.wait();
       const bytes = readRing(this.page, 'client');
       const messages = bytes && frames.push(bytes);
-      if (written === null || !bytes || !messages || typeof messages === 'string') throw broken();
-      consumeRing(this.page, 'client', bytes.length);
-      output = output.subarray(written);
-      if (written + bytes.length > 0) this.eventChannels.notify(this.port);
+      if (!bytes || !messages || typeof messages === 'string') throw broken();
+      if (consumeRing(this.page, 'client', bytes.length)) this.eventChannels.notify(this.port);
       if (messages[0]) return messages[0];
-      if (written + bytes.length === 0) this.wait();
     }
+  }
+
+  private write(bytes: Uint8Array): number {
+    const written = writeRing(this.page, 'client', bytes);
+    if (written === null) throw broken();
+    if (written > 0) this.eventChannels.notify(this.port);
+    return written;
   }
 
   private isIdle(): boolean {

@@ -22,7 +22,7 @@ export function serveState(ports: ServePorts): void {
   const port = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
   const server = new Server(new XenStoreState(), page, log);
   eventChannels.onEvent(port, () => {
-    while (server.serve()) eventChannels.notify(port);
+    if (server.serve()) eventChannels.notify(port);
   });
   resetRings(page);
   page.store32(STATE_PORT_OFFSET, port);
