@@ -35,6 +35,7 @@ static struct tables {
 } *tables;
 
 static int epoll_fd = -1;
+static int fd_end; /* no descriptor from here on was ever watched: most services watch a handful */
 static bool event_channel_armed;
 static struct {
   uint32_t events;     /* what epoll watches */
@@ -72,6 +73,8 @@ static int epoll_sync(int fd) {
 
 static void watch_set(JSContext *ctx, int fd, enum direction direction, JSValue handler) {
   struct watch *watch = &tables->watches[fd];
+  if (fd >= fd_end)
+    fd_end = fd + 1;
   JSValue old = watch->handlers[direction];
   tables->registered += !JS_IsNull(handler);
   tables->registered -= !JS_IsNull(old);
@@ -88,7 +91,7 @@ void loop_forget_fd(JSContext *ctx, int fd) {
 }
 
 void loop_after_rollback(void) {
-  for (int fd = 0; fd < FD_LIMIT; fd++) {
+  for (int fd = 0; fd < fd_end; fd++) {
     struct watch *watch = &tables->watches[fd];
     /* A descriptor closed since the snapshot stays closed; its number may belong to another file by now. */
     bool stale = watch->generation != kernel[fd].generation;
