@@ -37,8 +37,8 @@ export async function attachConsole(environment: CliEnvironment, guest: string):
       async (toolstack) => {
         toolstack.onClosed((why) => ended(`the connection is lost: ${why}`));
         const { name, domid } = await toolstack.call('console.attach', { guest: reference(guest) });
-        environment.error(`console of ${name} (domain ${domid}); Ctrl+] leaves it\r\n`);
         terminal.raw(true);
+        environment.error(`console of ${name} (domain ${domid}); Ctrl+] leaves it\r\n`);
         terminal.onInput(
           (bytes) => carryInput(toolstack, bytes, ended),
           () => ended('end of input'),

@@ -45,6 +45,7 @@ class Vm {
 
   addCard(name: string): void {
     this.files.add(`/sys/class/net/${name}/device/subsystem`, '../../bus/pci', 'link');
+    this.files.add(`/sys/class/net/${name}/carrier`, '1\n');
   }
 
   run(): Promise<void> {
@@ -89,6 +90,30 @@ describe('start', () => {
     expect(vm.network.ports).toEqual(['eth0']);
     expect([...vm.network.upInterfaces]).toEqual(['eth0', BRIDGE]);
     expect(vm.node(STATE)).toBe('ready');
+  });
+
+  it('says ready when the card has a carrier, and serves links before that', async () => {
+    const other = new Vm();
+    other.addCard('eth0');
+    other.files.add('/sys/class/net/eth0/carrier', '0\n');
+    const running = other.run();
+    await other.addVif(16);
+    await other.announceInterface(16);
+    expect([other.node(STATE), other.status(16)]).toEqual(['starting', 'connected']);
+    other.files.add('/sys/class/net/eth0/carrier', '1\n');
+    await other.xen.clock.advance(100);
+    await running;
+    expect(other.node(STATE)).toBe('ready');
+  });
+
+  it('without a cable says ready all the same, after a while', async () => {
+    const other = new Vm();
+    other.addCard('eth0');
+    other.files.remove('/sys/class/net/eth0/carrier');
+    const running = other.run();
+    await other.xen.clock.advance(5_000);
+    await running;
+    expect(other.node(STATE)).toBe('ready');
   });
 
   it('takes one port of a card that has several', async () => {

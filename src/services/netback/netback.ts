@@ -21,6 +21,11 @@ export interface NetbackPorts {
 const CARD_WAIT_MS = 30_000;
 /** All clients' links together. A Linux bridge has 1023 ports. */
 const VIFS_MAX = 256;
+/** The card and the other end of its cable agree on a speed first. Without a cable NetBack serves its guests among themselves. */
+const CARRIER_WAIT_MS = 5_000;
+/** Linux announces the carrier to nobody who only listens to devices. */
+const CARRIER_LOOK_MS = 100;
+const CARRIER_BYTES_MAX = 8;
 
 export const runNetback = (ports: NetbackPorts): Promise<void> => runDriverVm(ports, (vm) => startNetback(ports, vm));
 
@@ -40,6 +45,7 @@ async function startNetback(ports: NetbackPorts, vm: DriverVm): Promise<Stop> {
   );
   const stopListening = ports.uevents.listen(() => devices.lookAgain());
   await devices.start();
+  if (!(await carrierComes(ports, card))) log(`${card} has no carrier`);
   return async () => {
     stopListening();
     await devices.stop();
@@ -55,4 +61,22 @@ function bridgeCard({ files, network }: NetbackPorts, card: string): void {
   if (files.stat(`/sys/class/net/${card}/brport`) === null) network.addToBridge(BRIDGE, card);
   network.up(card);
   network.up(BRIDGE);
+}
+
+/** What is sent before that is lost, and who sent it may wait for seconds before it tries again. */
+async function carrierComes({ files, clock }: NetbackPorts, card: string): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < CARRIER_WAIT_MS; waitedMs += CARRIER_LOOK_MS) {
+    if (hasCarrier(files, card)) return true;
+    await new Promise<void>((resolve) => clock.after(CARRIER_LOOK_MS, resolve));
+  }
+  return hasCarrier(files, card);
+}
+
+function hasCarrier(files: Files, card: string): boolean {
+  try {
+    return new TextDecoder().decode(files.read(`/sys/class/net/${card}/carrier`, CARRIER_BYTES_MAX)).startsWith('1');
+  } catch {
+    // Linux answers with an error as long as the card is not up.
+    return false;
+  }
 }

@@ -88,6 +88,15 @@ test('lastLine() carries no control characters to the operator', async () => {
   expect(console.lastLine()).toBe(']0;evil[2Jboom');
 });
 
+test('lastLine() of a Linux that has panicked is its panic', async () => {
+  const { host, guest, console } = await runningGuest();
+  guest.console.print(
+    '[1.6] Kernel panic - not syncing: VFS: Unable to mount root fs\r\n[1.6] Kernel Offset: disabled\r\n',
+  );
+  await host.pass();
+  expect(console.lastLine()).toBe('[1.6] Kernel panic - not syncing: VFS: Unable to mount root fs');
+});
+
 test('the end of a guest ends its watchers and unmaps its page', async () => {
   const { host, toolstack, before, console } = await runningGuest();
   const { heard, watcher } = ears();

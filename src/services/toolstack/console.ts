@@ -7,7 +7,8 @@ export const BACKLOG_BYTES_MAX = 128 * 1024;
 /** What may wait for a guest that does not read; the rest is lost, as on a real serial line. */
 export const INPUT_BYTES_MAX = 16 * 1024;
 /** Where the last line is looked for. */
-const TAIL_BYTES = 2048;
+const TAIL_BYTES = 4096;
+const PANIC = /Kernel panic/;
 /** libxenguest seeds this grant with the console's page. */
 const CONSOLE_GRANT = 0;
 
@@ -95,11 +96,12 @@ export class GuestConsole {
     this.watchers.clear();
   }
 
-  /** The last line that holds anything, for error messages. */
+  /** For error messages: the last line that holds anything. A Linux that panics says why some lines before its end. */
   lastLine(): string {
     const lines = new TextDecoder().decode(this.backlog.contents().slice(-TAIL_BYTES)).split(/[\r\n]+/);
+    const telling = lines.findLast((line) => PANIC.test(line)) ?? lines.findLast((line) => line.trim() !== '') ?? '';
     // biome-ignore lint/suspicious/noControlCharactersInRegex: a guest's bytes must not steer the operator's terminal
-    return (lines.findLast((line) => line.trim() !== '') ?? '').replaceAll(/[\x00-\x1f\x7f]/g, '').slice(0, 200);
+    return telling.replaceAll(/[\x00-\x1f\x7f]/g, '').slice(0, 200);
   }
 
   private serve(): void {

@@ -58,4 +58,5 @@ startService('toolstack', async ({ log }) => {
   forgetSshServer(ssh);
   runSshServer(ssh);
   await sshServerListens(ssh);
+  await toolstack.driversSettled();
 });

@@ -1,4 +1,5 @@
 /** Toolstack without its surroundings: what operators' sessions act on. main.ts gives it the real ports, tests simulated ones. */
+import { stateNode } from '../../contracts/builder.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import { RpcError } from '../../kit/rpc.ts';
 import { countStart } from '../../kit/starts.ts';
@@ -17,6 +18,8 @@ export interface ToolstackPorts extends GuestPorts {
 }
 
 const SESSION_BYTES = 6;
+/** As long as Builder gives a driver VM. */
+const DRIVER_WAIT_MS = 180_000;
 
 export class Toolstack {
   readonly guests: Guests;
@@ -37,6 +40,19 @@ export class Toolstack {
     await this.guests.start();
     const storage = (await this.ports.builder.drivers()).find(({ kind, ready }) => kind === 'storage' && ready);
     if (storage) await this.ownDisks.releaseLeftOver(storage.domid);
+  }
+
+  /** Resolves when every driver VM serves or has failed: an operator who is told that the host is up can use all of it. */
+  async driversSettled(): Promise<void> {
+    const { builder, xenstore, log } = this.ports;
+    const drivers = await builder.drivers();
+    await Promise.all(
+      drivers.map(({ domid }) =>
+        xenstore
+          .waitFor(stateNode(domid), (state) => (isSettled(state) ? state : undefined), DRIVER_WAIT_MS)
+          .catch((error: unknown) => log(`driver VM ${domid}: ${String(error)}`)),
+      ),
+    );
   }
 
   async createGuest(config: GuestConfig): Promise<{ name: string; domid: number }> {
@@ -75,3 +91,5 @@ export class Toolstack {
       );
   }
 }
+
+const isSettled = (state: string | null): boolean => state === 'ready' || (state?.startsWith('failed:') ?? false);
