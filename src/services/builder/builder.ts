@@ -98,14 +98,17 @@ export class Builder {
    * described in between.
    */
   private async setUp(controllers: readonly Controller[]): Promise<void> {
-    const starts = [this.drivers.resume()];
-    const driverVms = await this.createDrivers(controllers);
+    const settled: Promise<unknown>[] = [this.drivers.resume()];
+    const [first, ...others] = await this.createDrivers(controllers);
     const toolstack = await this.createToolstack();
-    const [first, ...others] = driverVms.map((vm) => () => this.drivers.start(vm.planned, vm.created));
-    // Loading takes this program's whole attention, so the order counts: Toolstack waits for the first NetBack, and nobody for the rest.
-    for (const start of [first, toolstack && (() => this.startToolstack(toolstack)), ...others])
-      if (start) starts.push(start());
-    await Promise.all(starts);
+    const start = async ({ planned, created }: DriverVm): Promise<void> => {
+      settled.push((await this.drivers.start(planned, created)).settled);
+    };
+    // One runs while the next is loaded. Toolstack waits for the first NetBack, and nobody for the rest.
+    if (first) await start(first);
+    if (toolstack) await this.startToolstack(toolstack);
+    for (const driver of others) await start(driver);
+    await Promise.all(settled);
   }
 
   private async createDrivers(controllers: readonly Controller[]): Promise<DriverVm[]> {

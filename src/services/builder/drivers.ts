@@ -69,33 +69,33 @@ export class Drivers {
     return this.orFailed(planned, () => this.vms.create(this.planOf(planned)));
   }
 
-  /** Resolves when the driver VM is ready, or has failed: that is in its status, and no reason to stop the others. */
-  async start(planned: PlannedDriver, created: CreatedVm): Promise<void> {
-    await this.orFailed(planned, async () => {
-      const { bdf, isolated } = planned.driver;
-      const handed = this.pciback.hand(bdf, planned.domid, isolated);
-      // Loading takes this program's whole attention; meanwhile PCIBack works.
-      const outcome = handed.then(
-        () => null,
-        (error: unknown) => error,
-      );
-      try {
-        await this.vms.load(created);
-        this.ports.domains.unpause(planned.domid);
-        const failure = await outcome;
-        if (failure !== null) throw failure;
-      } catch (error) {
-        await this.abandon(planned, outcome);
-        throw error;
-      }
-      await this.waitUntilReady(planned.domid);
-    });
+  /**
+   * Resolves when the VM runs, or could not be started. `settled` resolves when it serves or has failed: that is in its status, and no reason
+   * to stop the others.
+   */
+  async start(planned: PlannedDriver, created: CreatedVm): Promise<{ readonly settled: Promise<unknown> }> {
+    const { domid, driver } = planned;
+    // Loading takes this program's whole attention; meanwhile PCIBack works.
+    const handed = this.pciback.hand(driver.bdf, domid, driver.isolated);
+    const running = this.vms.load(created).then(() => this.ports.domains.unpause(domid));
+    const settled = this.orFailed(planned, () => this.serves(planned, running, handed));
+    await running.catch(() => undefined);
+    return { settled };
+  }
+
+  private async serves(planned: PlannedDriver, running: Promise<void>, handed: Promise<void>): Promise<void> {
+    const outcomes = await Promise.allSettled([running, handed]);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed) {
+      await this.abandon(planned);
+      throw failed.reason;
+    }
+    await this.waitUntilReady(planned.domid);
   }
 
   /** A VM without its device, or a device without its VM: neither is any use. */
-  private async abandon({ domid, driver }: PlannedDriver, handed: Promise<unknown>): Promise<void> {
+  private async abandon({ domid, driver }: PlannedDriver): Promise<void> {
     await this.vms.takeApart(domid);
-    await handed;
     await this.pciback
       .takeBack(driver.bdf, domid, driver.isolated)
       .catch((error: unknown) => this.ports.log(`${driver.bdf} was not taken back: ${String(error)}`));
