@@ -21,7 +21,7 @@ interface Row {
 const MEMORY_BUDGET_MIB = 384;
 
 describe('a booted host', () => {
-  it('has no domain 0, and no guest yet', async () => {
+  it('has no domain 0, and no guest by itself', async () => {
     const rows = (await enneadJson('list')) as Row[];
     expect(rows.map(({ domid }) => domid)).toEqual([1, 2, 3, 4, 5, 6, 7]);
     const services = (await enneadJson('services')) as Service[];

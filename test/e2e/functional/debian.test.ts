@@ -1,20 +1,25 @@
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listImages } from '../../../src/image/build.ts';
 import { GuestConsole } from '../console.ts';
-import { ennead, enneadJson, tryEnnead } from '../ennead.ts';
+import { ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
+import { newHostFolder, takeDown } from '../test-host.ts';
 
-const GUEST_FILE = join(import.meta.dirname, '..', '..', '..', 'examples', 'debian.cfg');
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+const GUEST_FILE = join(ROOT, 'examples', 'debian.cfg');
 const LOGIN_TIMEOUT_MS = 300_000;
 const COMMAND_TIMEOUT_MS = 60_000;
 /** The command line as bash echoes it, with the brackets that switch pasting on and off, and the prompt after its output. */
 const PROMPT = /root@guest:~# /;
 
-async function guestDisk(): Promise<string> {
-  const disk = (await listImages()).find(({ name }) => name === 'guest-disk');
-  if (!disk?.path) throw new Error('the example guest’s disk is not built');
-  return disk.path;
+/** npm's own programs, as a newcomer types them. The images may have to be built first. */
+function npm(command: 'start' | 'stop'): Promise<Ran> {
+  return new Promise((resolve) => {
+    execFile('npm', [command], { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+      resolve({ status: error === null ? 0 : typeof error.code === 'number' ? error.code : -1, stdout, stderr });
+    });
+  });
 }
 
 interface Row {
@@ -25,37 +30,44 @@ interface Row {
 const rowOf = async (name: string): Promise<Row | undefined> =>
   ((await enneadJson('list')) as Row[]).find((row) => row.name === name);
 
-/** Already gone when all tests have passed. */
-async function destroyIfThere(name: string): Promise<void> {
-  if (await rowOf(name)) await ennead('destroy', name);
-}
-
 async function toItsPrompt(): Promise<GuestConsole> {
   const console = new GuestConsole('debian');
   await console.expect(/login: $/, LOGIN_TIMEOUT_MS);
   return console;
 }
 
+let host: string;
+let started: Ran;
+
 beforeAll(async () => {
-  await ennead('volume', 'import', 'debian', await guestDisk());
+  host = await newHostFolder();
+  started = await npm('start');
 });
 
-afterAll(async () => {
-  await ennead('volume', 'delete', 'debian');
+afterAll(() => takeDown(host, () => npm('stop')));
+
+describe('npm start', () => {
+  it('brings a new host and the example guest up, and says how long it took and what to try next', () => {
+    expect(started.status, started.stderr).toBe(0);
+    expect(started.stdout).toMatch(/host up in .*, guest debian at its login prompt .* after create/);
+    expect(started.stdout).toMatch(/npx ennead console debian/);
+  });
+
+  it('leaves alone what runs', async () => {
+    const again = await npm('start');
+    expect(again).toMatchObject({ status: 0 });
+    expect(again.stdout).toMatch(/run already; nothing to do/);
+  });
 });
 
 describe('the Debian guest of the examples', () => {
   let console: GuestConsole;
 
   beforeAll(async () => {
-    await ennead('create', GUEST_FILE);
     console = await toItsPrompt();
   });
 
-  afterAll(async () => {
-    await console.close();
-    await destroyIfThere('debian');
-  });
+  afterAll(() => console.close());
 
   it('lets root log in on its console', async () => {
     console.send('root');
@@ -80,9 +92,7 @@ describe('the Debian guest of the examples', () => {
 });
 
 describe('the Debian guest with two processors', () => {
-  afterAll(() => destroyIfThere('debian'));
-
-  it('runs on both', async () => {
+  it('runs on both, until the host takes it down', async () => {
     await ennead('create', GUEST_FILE, 'vcpus=2');
     const console = await toItsPrompt();
     await console.close();

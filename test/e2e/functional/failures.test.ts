@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
 import { tryCreate } from '../guest-file.ts';
 import { createProbe, probeConfig } from '../probe.ts';
@@ -37,6 +37,10 @@ describe('a guest that will not boot', () => {
     ].join('\n');
 
   beforeAll(() => ennead('volume', 'create', 'rootless-disk', '16M'));
+  // What one test preserves, or fails to take away, is in nobody's way.
+  afterEach(async () => {
+    if (await rowOf('rootless')) await ennead('destroy', 'rootless');
+  });
 
   it.each(['destroy', 'restart'])(
     'is one clear line with its last words, and is gone (on_crash = %s)',
@@ -52,7 +56,6 @@ describe('a guest that will not boot', () => {
     const ran = await tryCreate(rootless('preserve'));
     expectFailure(ran, 12, /ended while it started \(crash\) and is preserved; it said last: .*Kernel panic/);
     expect(await rowOf('rootless')).toMatchObject({ state: 'crashed' });
-    await ennead('destroy', 'rootless');
   });
 
   it('lets go of its volume', async () => {
