@@ -1,21 +1,23 @@
 /**
  * The architecture, as rules. Data and imports flow one way:
  *   wire → (nothing) · contracts, xen → wire · kit → those · services → kit and below, never each other ·
- *   policy, image → manifests only · host → image · cli → contracts, host, image.
+ *   policy, image → manifests only · host → image, manifests · cli → contracts, host, image, and the kit's RPC.
  */
 /** Test code may use the in-memory Xen and its neighbours. */
 const TEST_CODE = ['\\.test\\.ts$', '/testing/', 'fake-'];
 const SERVICE = '^src/services/([^/]+)/';
 
-/** `from` may import only `to` (and its own folder). */
-const only = (name, from, to, comment) => ({
+/** `from` may import only `to` (and its own folder), and what is of a type in `free`. */
+const only = (name, from, to, comment, free = ['type-only']) => ({
   name,
   comment,
   severity: 'error',
   from: { path: from, pathNot: TEST_CODE },
-  to: { pathNot: [from, ...to], dependencyTypesNot: ['type-only'] },
+  to: { pathNot: [from, ...to], dependencyTypesNot: free },
 });
 
+/** The operator's side may use Node's own modules. */
+const OPERATOR = ['type-only', 'core'];
 const PURE = ['^src/wire/', '^src/contracts/', '^src/xen/(ports|xenstore-port)\\.ts$'];
 
 module.exports = {
@@ -55,6 +57,20 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(policy|image)/', pathNot: TEST_CODE },
       to: { path: '^src/(services|kit)/', pathNot: ['/manifest\\.ts$'] },
+    },
+    only('host', '^src/host/', ['^src/image/', '/manifest\\.ts$'], 'a machine made of images', OPERATOR),
+    only(
+      'cli',
+      '^src/cli/',
+      [...PURE, '^src/host/', '^src/image/', '^src/kit/rpc\\.ts$', 'node_modules/(commander|peggy)'],
+      'an unprivileged client: it knows what Toolstack says, not how Toolstack works',
+      OPERATOR,
+    ),
+    {
+      name: 'nobody-imports-cli',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/cli/', ...TEST_CODE] },
+      to: { path: '^src/cli/' },
     },
     {
       name: 'no-cycles',
