@@ -10,7 +10,7 @@ import { linuxSource } from './sources.ts';
 export type KernelName = 'core' | 'pci' | 'driver';
 
 const FOLDER = join(import.meta.dirname, '..', 'kernel');
-const PATCH = join(FOLDER, 'compact-image.patch');
+const PATCHES = ['compact-image.patch', 'xen-frequency.patch'].map((name) => join(FOLDER, name));
 const FRAGMENTS: Record<KernelName, readonly string[]> = {
   core: ['base', 'core'],
   pci: ['base', 'pci'],
@@ -61,7 +61,7 @@ function kernelStep(name: KernelName): Step {
     packages: PACKAGES,
     inputs: async () => ({
       recipe: await digestFile(import.meta.filename),
-      patch: await digestFile(PATCH),
+      patches: await digestOfPatches(),
       options: await wantedOptions(),
     }),
     async build(job) {
@@ -69,7 +69,7 @@ function kernelStep(name: KernelName): Step {
       // Another source, patch or compiler must not meet this tree's objects.
       const tools = job.toolbox.versionsOf(PACKAGES);
       const tree = await job.sharedDir(
-        `linux-${digestBytes([digest, await digestFile(PATCH), tools].join()).slice(0, 12)}`,
+        `linux-${digestBytes([digest, await digestOfPatches(), tools].join()).slice(0, 12)}`,
       );
       const source = await unpackedSource(job, tree);
       await compile(job, source, join(tree, 'objects'), await wantedOptions());
@@ -85,6 +85,8 @@ export const kernels: Readonly<Record<KernelName, Step>> = {
   driver: kernelStep('driver'),
 };
 
+const digestOfPatches = async (): Promise<string> => digestBytes((await Promise.all(PATCHES.map(digestFile))).join());
+
 async function unpackedSource(job: Job, tree: string): Promise<string> {
   const source = join(tree, 'source');
   const complete = join(tree, 'unpacked');
@@ -97,7 +99,7 @@ async function unpackedSource(job: Job, tree: string): Promise<string> {
     `  | tar --extract --directory "$2" --strip-components=1 ${LEFT_OUT.map((glob) => `--exclude='${glob}'`).join(' ')}`,
   ];
   await job.run(['bash', '-c', script.join('\n'), 'unpack', archive, source]);
-  await job.run(['patch', '--strip=1', '--directory', source, '--input', PATCH]);
+  for (const patch of PATCHES) await job.run(['patch', '--strip=1', '--directory', source, '--input', patch]);
   await writeFile(complete, '');
   return source;
 }
