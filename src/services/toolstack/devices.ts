@@ -187,11 +187,15 @@ export async function unplugDevice(
   return closed;
 }
 
-/** Driver VMs outlive their guests: a folder for each guest that ever was would pile up. */
+/**
+ * Driver VMs outlive their guests: a folder for each guest that ever was would pile up. The device goes first, by its own name: Linux's front
+ * end does not see it go with a folder as high as `device/vbd`, and would take the next device there for the one it has.
+ * @source Linux drivers/xen/xenbus/xenbus_probe.c, xenbus_dev_changed
+ */
 function removeWithEmptyParent(xenstore: XenStore, path: string): Promise<void> {
   const parent = path.slice(0, path.lastIndexOf('/'));
   return xenstore.transaction(async (store) => {
-    const siblings = await store.list(parent);
-    await store.remove(siblings?.length === 1 ? parent : path);
+    await store.remove(path);
+    if ((await store.list(parent))?.length === 0) await store.remove(parent);
   });
 }

@@ -82,11 +82,15 @@ export class OwnDisks {
     const { xenstore } = this.ports;
     await plugDevice(xenstore, device, this.ports.ownDomid);
     await backendReady(xenstore, device, CONNECT_TIMEOUT_MS);
-    await xenstore.waitFor(
-      `${frontendPath(device)}/state`,
-      (state) => (state === XENBUS_CONNECTED ? true : undefined),
-      CONNECT_TIMEOUT_MS,
-    );
+    await xenstore
+      .waitFor(
+        `${frontendPath(device)}/state`,
+        (state) => (state === XENBUS_CONNECTED ? true : undefined),
+        CONNECT_TIMEOUT_MS,
+      )
+      .catch((error: unknown) => {
+        throw new RpcError('volume-failed', `Linux does not connect ${slot}: ${String(error)}`);
+      });
     return this.deviceFile(slot, access);
   }
 

@@ -20,3 +20,11 @@ test('driversSettled() waits until every driver VM serves or has failed', async 
   await host.during(waiting);
   expect(host.log).toEqual([]);
 });
+
+test('a volume can be attached to Toolstack itself again and again, at the same place', async () => {
+  const host = new SimulatedHost();
+  host.backEnds.volumes.set('root', new Uint8Array(4096));
+  const { ownDisks } = await host.toolstack();
+  const bytes = () => host.during(ownDisks.with(STORAGE, 'root', 'r', async (disk) => disk.bytes));
+  expect([await bytes(), await bytes(), await bytes()]).toEqual([4096, 4096, 4096]);
+});

@@ -17,6 +17,7 @@ export const TOOLSTACK = TOOLSTACK_DOMID;
 
 const ROOTS = { vbd: `/local/domain/${STORAGE}/backend/vbd`, vif: `/local/domain/${NETWORK}/backend/vif` } as const;
 const OWN_DISKS = `${ROOTS.vbd}/${TOOLSTACK}`;
+const OWN_DEVICES = `/local/domain/${TOOLSTACK}/device`;
 
 export class FakeBackEnds {
   readonly volumes = new Map<string, Uint8Array>();
@@ -28,6 +29,8 @@ export class FakeBackEnds {
   /** Writes that reach this byte fail, as on a disk that fills up under a sparse file. */
   writesFailFrom = Number.POSITIVE_INFINITY;
   readonly openDevices = new Set<string>();
+  /** The front ends that Toolstack's Linux knows: it probes a device once, until it has seen it go. */
+  private readonly ownFrontEnds = new Set<string>();
 
   /** Each VM's own connection; Toolstack's is that of its Linux. */
   constructor(
@@ -40,6 +43,7 @@ export class FakeBackEnds {
     await this.storage.watch(ROOTS.vbd, (changed) => void this.onBackend(this.storage, ROOTS.vbd, changed));
     await this.network.watch(ROOTS.vif, (changed) => void this.onBackend(this.network, ROOTS.vif, changed));
     await this.storage.watch(volumeRequestDirectory(STORAGE), (changed) => void this.onRequest(changed));
+    await this.toolstack.watch(OWN_DEVICES, (changed) => void this.onOwnDevice(changed));
   }
 
   /** What Linux's back ends say when a guest has given them the rings of its devices of this kind. */
@@ -82,7 +86,15 @@ export class FakeBackEnds {
     if (refusal !== null) await store.write(`${back}/hotplug-error`, refusal);
     await store.write(`${back}/hotplug-status`, refusal === null ? 'connected' : 'error');
     const front = await store.read(`${back}/frontend`);
-    if (frontend === TOOLSTACK && refusal === null) await this.toolstack.write(`${front}/state`, '4');
+    if (frontend !== TOOLSTACK || refusal !== null || front === null || this.ownFrontEnds.has(front)) return;
+    this.ownFrontEnds.add(front);
+    await this.toolstack.write(`${front}/state`, '4');
+  }
+
+  /** Toolstack's Linux takes a device away when it goes by its own name, or by something in it; it overlooks a folder that goes. */
+  private async onOwnDevice(changed: string): Promise<void> {
+    const [front] = /^\/local\/domain\/\d+\/device\/[a-z]+\/\d+/.exec(changed) ?? [];
+    if (front !== undefined && (await this.toolstack.read(front)) === null) this.ownFrontEnds.delete(front);
   }
 
   private async onRequest(changed: string): Promise<void> {
