@@ -108,6 +108,13 @@ const retirement: Grounds = {
   ],
 };
 
+/** What is opened for the retired PCIBack is of use when it is woken; until then nobody there listens. */
+const reconnection: Grounds = {
+  by: 'xenstore-logic',
+  why: 'its process, when it starts again, connects every client again, the retired PCIBack too',
+  rules: [rule(channelTypeOf('xenstore-logic'), typeOf('pciback-retired'), 'event', 'bind')],
+};
+
 /** Every rule of the policy, in a stable order. */
 export function groundsOf(manifests: readonly Manifest[]): Grounds[] {
   const domains = domainsOf(manifests);
@@ -123,5 +130,6 @@ export function groundsOf(manifests: readonly Manifest[]): Grounds[] {
       })),
     ),
     retirement,
+    reconnection,
   ];
 }
