@@ -54,10 +54,6 @@ function isOnALine({ source, target }: Allowed): boolean {
 /** XenStore-Logic finds its clients by trying: it may map the ring of every domain, even of one without a XenStore connection. */
 const triesClients = ({ source, class: className }: Allowed) => source === 'xenstore_logic_t' && className === 'grant';
 
-/** XenStore-Logic, started again, lays its channel to the retired PCIBack anew: PCIBack is woken one day. */
-const awaitsPciBack = ({ source, target, class: className }: Allowed) =>
-  source === 'xenstore_logic_channel_t' && target === 'pciback_retired_t' && className === 'event';
-
 /** A guest's whole authority. */
 const guestMay = (allowed: Allowed): boolean =>
   (allowed.target === 'guest_self_t' && isOneOf(['mmu', 'grant'])(allowed.class)) ||
@@ -146,7 +142,7 @@ export const neverRules: readonly NeverRule[] = [
   },
   {
     claim: 'rings and event channels follow the lines of the design',
-    forbids: (allowed) => isTalk(allowed) && !isOnALine(allowed) && !triesClients(allowed) && !awaitsPciBack(allowed),
+    forbids: (allowed) => isTalk(allowed) && !isOnALine(allowed) && !triesClients(allowed),
     breach: 'allow guest_channel_t builder_t:event bind;',
   },
   {

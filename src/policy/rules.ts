@@ -108,13 +108,6 @@ const retirement: Grounds = {
   ],
 };
 
-/** What is opened for the retired PCIBack is of use when it is woken; until then nobody there listens. */
-const reconnection: Grounds = {
-  by: 'xenstore-logic',
-  why: 'its process, when it starts again, connects every client again, the retired PCIBack too',
-  rules: [rule(channelTypeOf('xenstore-logic'), typeOf('pciback-retired'), 'event', 'bind')],
-};
-
 /** Every rule of the policy, in a stable order. */
 export function groundsOf(manifests: readonly Manifest[]): Grounds[] {
   const domains = domainsOf(manifests);
@@ -130,6 +123,5 @@ export function groundsOf(manifests: readonly Manifest[]): Grounds[] {
       })),
     ),
     retirement,
-    reconnection,
   ];
 }
