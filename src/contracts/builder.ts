@@ -131,6 +131,11 @@ export const builderMethods = {
 
 /** Where a service writes its state for Builder and Toolstack to see: `<home>/ennead/state` = starting | ready | failed:<why>. */
 export const stateNode = (of: number): string => `/local/domain/${of}/ennead/state`;
+/** The driver VM serves, or never will. */
+export const isSettled = (state: string | null): boolean =>
+  state === 'ready' || (state?.startsWith('failed:') ?? false);
+/** From a driver VM's start until it is settled: the boot of a kernel, the controller's own time, perhaps a new file system. */
+export const DRIVER_SETTLES_MS = 180_000;
 /** Where a service counts how often its process was started in this VM. */
 export const startsNode = (of: number): string => `/local/domain/${of}/ennead/starts`;
 /** Where a driver VM says, for Toolstack to see, how many devices its Linux has attached: ports of the bridge, loop devices that hold a volume. */

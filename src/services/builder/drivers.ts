@@ -2,7 +2,7 @@
  * Driver VMs, one for each controller that PCIBack reports. The steps of one overlap with those of the others, and the hand-over of the
  * device with the boot of its VM: Linux's PCI front end waits until PCIBack's back end is there.
  */
-import { type DriverStatus, stateNode } from '../../contracts/builder.ts';
+import { DRIVER_SETTLES_MS, type DriverStatus, isSettled, stateNode } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, PCIBACK_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
 import type { Controller } from '../../contracts/pci-handover.ts';
 import { serviceCatalogue } from '../../contracts/service-catalogue.ts';
@@ -14,9 +14,6 @@ import type { PciBackLink } from './pciback-link.ts';
 import type { BuilderPorts } from './ports.ts';
 import { type CreatedVm, commonAccess, type VmPlan, type Vms } from './vms.ts';
 import { driverHome } from './xenstore-homes.ts';
-
-/** From its start until it serves: the boot of a kernel, the controller's own time, perhaps a new file system. */
-const READY_TIMEOUT_MS = 180_000;
 
 const serviceOf = { storage: 'blkback', network: 'netback' } as const;
 
@@ -116,8 +113,8 @@ export class Drivers {
   private async waitUntilReady(domid: DomId): Promise<void> {
     const state = await this.ports.store.waitFor(
       stateNode(domid),
-      (value) => (value === 'ready' || value?.startsWith('failed:') ? value : undefined),
-      READY_TIMEOUT_MS,
+      (value) => (value !== null && isSettled(value) ? value : undefined),
+      DRIVER_SETTLES_MS,
     );
     if (state !== 'ready') throw new Error(state);
     this.update(domid, { ready: true });

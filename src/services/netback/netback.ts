@@ -17,7 +17,6 @@ export interface NetbackPorts {
   readonly log: Log;
 }
 
-const NETWORK_CARDS = '/sys/class/net';
 /** Some cards load firmware first. */
 const CARD_WAIT_MS = 30_000;
 /** All clients' links together. A Linux bridge has 1023 ports. */
@@ -28,17 +27,13 @@ const CARRIER_WAIT_MS = 5_000;
 const CARRIER_LOOK_MS = 100;
 const CARRIER_BYTES_MAX = 8;
 
-export function runNetback(ports: NetbackPorts): Promise<void> {
-  // First of all: it is seconds until a card has agreed with the other end of its cable.
-  for (const card of hardware(ports.files, NETWORK_CARDS).slice(0, 1)) ports.network.up(card);
-  return runDriverVm(ports, (vm) => startNetback(ports, vm));
-}
+export const runNetback = (ports: NetbackPorts): Promise<void> => runDriverVm(ports, (vm) => startNetback(ports, vm));
 
 async function startNetback(ports: NetbackPorts, vm: DriverVm): Promise<Stop> {
   const { store, log } = ports;
   const card = await waitForHardware(
     ports,
-    () => hardware(ports.files, NETWORK_CARDS)[0] ?? null,
+    () => hardware(ports.files, '/sys/class/net')[0] ?? null,
     'network card',
     CARD_WAIT_MS,
   );

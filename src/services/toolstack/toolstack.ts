@@ -1,5 +1,5 @@
 /** Toolstack without its surroundings: what operators' sessions act on. main.ts gives it the real ports, tests simulated ones. */
-import { stateNode } from '../../contracts/builder.ts';
+import { DRIVER_SETTLES_MS, isSettled, stateNode } from '../../contracts/builder.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import { RpcError } from '../../kit/rpc.ts';
 import { countStart } from '../../kit/starts.ts';
@@ -18,8 +18,6 @@ export interface ToolstackPorts extends GuestPorts {
 }
 
 const SESSION_BYTES = 6;
-/** As long as Builder gives a driver VM. */
-const DRIVER_WAIT_MS = 180_000;
 
 export class Toolstack {
   readonly guests: Guests;
@@ -49,7 +47,7 @@ export class Toolstack {
     await Promise.all(
       drivers.map(({ domid }) =>
         xenstore
-          .waitFor(stateNode(domid), (state) => (isSettled(state) ? state : undefined), DRIVER_WAIT_MS)
+          .waitFor(stateNode(domid), (state) => (isSettled(state) ? state : undefined), DRIVER_SETTLES_MS)
           .catch((error: unknown) => log(`driver VM ${domid}: ${String(error)}`)),
       ),
     );
@@ -91,5 +89,3 @@ export class Toolstack {
       );
   }
 }
-
-const isSettled = (state: string | null): boolean => state === 'ready' || (state?.startsWith('failed:') ?? false);
