@@ -9,11 +9,12 @@ import {
   homeOf,
   isBelow,
   mayRead,
-  nearest,
+  parentOf,
   put,
   type Subject,
   setPermissions,
   type Tree,
+  type TreeNode,
 } from './xenstore-tree.ts';
 import { type Operation, TreeView } from './xenstore-view.ts';
 
@@ -122,12 +123,12 @@ export class MemoryXenStore {
 
   private fire(path: string, removed: readonly string[], before: Tree): void {
     for (const watch of this.watches) {
-      const node = nearest(removed.length > 0 ? before : this.tree, path);
       if (path === watch.path || isBelow(path, watch.path)) {
-        if (mayRead(node, watch.subject)) this.call(watch, path);
+        const nodes = [before.get(path), this.tree.get(path), this.tree.get(parentOf(path))];
+        if (mayKnow(watch.subject, nodes)) this.call(watch, path);
       } else if (removed.includes(watch.path)) {
-        const lost = before.get(watch.path);
-        if (lost && mayRead(lost, watch.subject)) this.call(watch, watch.path);
+        const nodes = [before.get(watch.path), before.get(parentOf(watch.path))];
+        if (mayKnow(watch.subject, nodes)) this.call(watch, watch.path);
       }
     }
   }
@@ -144,6 +145,13 @@ export class MemoryXenStore {
     });
   }
 }
+
+/**
+ * Of a change in a node learns who could or can read it, or its parent.
+ * @source tools/xenstore/xenstored_watch.c, watch_permitted
+ */
+const mayKnow = (subject: Subject, nodes: readonly (TreeNode | undefined)[]): boolean =>
+  nodes.some((node) => node !== undefined && mayRead(node, subject));
 
 class Connection implements XenStore {
   private readonly watchesHeld = new Set<() => void>();
