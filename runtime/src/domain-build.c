@@ -63,7 +63,7 @@ static bool load_file(const char *path, uint8_t *to, size_t size) {
   return fd >= 0 && done == size;
 }
 
-/* Concatenates the ramdisks; the gaps are zero, as cpio allows between archives. */
+/* Concatenates several ramdisks; the gaps are zero, as cpio allows between archives. A single one libxenguest maps. */
 static bool load_ramdisks(JSContext *ctx, struct build *b) {
   off_t sizes[RAMDISKS_MAX];
   size_t count = b->field[RAMDISKS].length;
@@ -75,7 +75,7 @@ static bool load_ramdisks(JSContext *ctx, struct build *b) {
     }
     b->ramdisk_length += padded(sizes[i]);
   }
-  if (!b->ramdisk_length)
+  if (count < 2)
     return true;
   void *memory = mmap(NULL, b->ramdisk_length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
@@ -139,12 +139,17 @@ static void configure(struct build *b) {
   dom->xenstore_domid = (uint32_t)field[STORE_DOMAIN].integer;
 }
 
+static int set_ramdisk(struct build *b) {
+  if (b->ramdisk)
+    return xc_dom_module_mem(b->dom, b->ramdisk, b->ramdisk_length, NULL);
+  return b->field[RAMDISKS].length ? xc_dom_module_file(b->dom, b->field[RAMDISKS].texts[0], NULL) : 0;
+}
+
 /* The order is libxl's. */
 static bool load(struct build *b, xc_interface *xch) {
   struct xc_dom_image *dom = b->dom;
   configure(b);
-  return xc_dom_kernel_file(dom, b->field[KERNEL].text) == 0 &&
-         (!b->ramdisk || xc_dom_module_mem(dom, b->ramdisk, b->ramdisk_length, NULL) == 0) &&
+  return xc_dom_kernel_file(dom, b->field[KERNEL].text) == 0 && set_ramdisk(b) == 0 &&
          xc_dom_boot_xen_init(dom, xch, (uint32_t)b->field[DOMAIN].integer) == 0 && xc_dom_parse_image(dom) == 0 &&
          xc_dom_mem_init(dom, (unsigned)b->field[MEMORY].integer) == 0 && xc_dom_boot_mem_init(dom) == 0 &&
          xc_dom_build_image(dom) == 0 && add_store_parameter(b) == 0 && xc_dom_boot_image(dom) == 0 &&

@@ -1,13 +1,13 @@
 /*
- * Event channels through one /dev/xen/evtchn. A port that was read from the device stays masked until it is delivered,
- * so that it is in the queue at most once. The handler lies in the arena, the queue does not: rollback loses no event.
+ * Event channels through one /dev/xen/evtchn. A port that was read from the device stays masked until it is delivered and
+ * somebody waits again, so that it is in the queue at most once and one system call lets in all that were delivered: a PV
+ * domain pays dearly for each. The handler lies in the arena, the queues do not: rollback loses no event.
  */
 #include "arena.h"
 #include "loop.h"
 #include "xen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <string.h>
@@ -21,8 +21,9 @@
 
 static JSValue *handler;
 static xenevtchn_handle *device;
-static uint32_t queue[PORTS_MAX];
-static uint32_t queued;
+static struct ports {
+  uint32_t ports[PORTS_MAX], count;
+} queue, /* read, not delivered */ delivered; /* still masked */
 
 bool event_channel_create(void) {
   handler = arena_alloc(sizeof *handler);
@@ -33,49 +34,51 @@ bool event_channel_create(void) {
 
 bool event_channel_listening(void) { return !JS_IsNull(*handler); }
 
-bool event_channel_queued(void) { return queued > 0; }
+bool event_channel_queued(void) { return queue.count > 0; }
 
 int event_channel_fd(void) { return device ? xenevtchn_fd(device) : -1; }
 
 static bool device_open(JSContext *ctx) {
   xen_clear();
-  if (!device && (device = xenevtchn_open(xen_logger(), 0)) &&
-      fcntl(xenevtchn_fd(device), F_SETFL, O_NONBLOCK) < 0) {
-    xenevtchn_close(device);
-    device = NULL;
-  }
-  if (!device)
+  if (!device && !(device = xenevtchn_open(xen_logger(), 0)))
     xen_throw(ctx);
   return device != NULL;
 }
 
-static void queue_remove(uint32_t index) {
-  memmove(queue + index, queue + index + 1, (--queued - index) * sizeof *queue);
-}
-
-/* Takes in every pending port for which the queue has room, in one system call: a PV domain pays dearly for each. */
-static void queue_fill(void) {
-  ssize_t length = read(xenevtchn_fd(device), queue + queued, (PORTS_MAX - queued) * sizeof *queue);
-  if (length > 0)
-    queued += (uint32_t)length / sizeof *queue;
-}
-
-/* Takes `port` off the queue and lets its next event in. */
-static bool queue_take(uint32_t port) {
-  for (uint32_t i = 0; i < queued; i++)
-    if (queue[i] == port) {
-      queue_remove(i);
-      xenevtchn_unmask(device, port);
+/* Takes `port` out. */
+static bool ports_remove(struct ports *from, uint32_t port) {
+  for (uint32_t i = 0; i < from->count; i++)
+    if (from->ports[i] == port) {
+      memmove(from->ports + i, from->ports + i + 1, (--from->count - i) * sizeof *from->ports);
       return true;
     }
   return false;
 }
 
-bool event_channel_dispatch(JSContext *ctx, bool readable) {
-  if (readable)
-    queue_fill();
-  for (int i = 0; i < DISPATCH_BATCH && event_channel_listening() && queued; i++) {
-    uint32_t port = queue[0];
+/* A port is either queued or delivered, so there is room. */
+static bool queue_take(uint32_t port) {
+  if (!ports_remove(&queue, port))
+    return false;
+  delivered.ports[delivered.count++] = port;
+  return true;
+}
+
+void event_channel_unmask(void) {
+  if (delivered.count && write(xenevtchn_fd(device), delivered.ports, delivered.count * sizeof *delivered.ports) < 0)
+    log_format("event channels: unmasking failed: errno %d", errno);
+  delivered.count = 0;
+}
+
+void event_channel_fill(void) {
+  size_t room = PORTS_MAX - queue.count;
+  ssize_t length = read(xenevtchn_fd(device), queue.ports + queue.count, room * sizeof *queue.ports);
+  if (length > 0)
+    queue.count += (uint32_t)length / sizeof *queue.ports;
+}
+
+bool event_channel_dispatch(JSContext *ctx) {
+  for (int i = 0; i < DISPATCH_BATCH && event_channel_listening() && queue.count; i++) {
+    uint32_t port = queue.ports[0];
     queue_take(port);
     JSValueConst argument = JS_NewUint32(ctx, port);
     if (!handler_run(ctx, JS_DupValue(ctx, *handler), 1, &argument))
@@ -109,9 +112,8 @@ static JSValue unbind(JSContext *ctx, const struct argument *a) {
     return JS_EXCEPTION;
   if (xenevtchn_unbind(device, port) < 0)
     return xen_throw(ctx);
-  for (uint32_t i = 0; i < queued; i++) /* no unmask: the port may be another's by now */
-    if (queue[i] == port)
-      queue_remove(i--);
+  ports_remove(&queue, port);
+  ports_remove(&delivered, port); /* no unmask: the number may be another's by now */
   return JS_UNDEFINED;
 }
 
@@ -134,12 +136,14 @@ static JSValue wait_for(JSContext *ctx, const struct argument *a) {
   struct pollfd wait = {.fd = xenevtchn_fd(device), .events = POLLIN};
   double left = (double)a[1].integer, deadline = clock_coarse_ms() + left;
   while (!queue_take((uint32_t)a[0].integer)) {
+    event_channel_unmask();
     int ready = poll(&wait, 1, left > 0 ? (int)ceil(left) : 0);
     if (ready < 0 && errno != EINTR)
       return throw_errno(ctx, NULL);
     if (ready == 0)
       return JS_FALSE;
-    queue_fill();
+    if (ready > 0)
+      event_channel_fill();
     left = deadline - clock_coarse_ms();
   }
   return JS_TRUE;

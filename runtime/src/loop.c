@@ -217,22 +217,33 @@ static void event_channel_sync(void) {
     event_channel_armed = wanted;
 }
 
+/* Waits until something has happened; how many descriptors are ready, -1 on an error. */
+static int loop_wait(struct epoll_event *events) {
+  event_channel_sync();
+  event_channel_unmask();
+  if (!tables->registered && !event_channel_queued() && event_channel_fd() >= 0) {
+    event_channel_fill(); /* nothing else can happen: one system call instead of two */
+    return 0;
+  }
+  int count = epoll_wait(epoll_fd, events, EPOLL_BATCH, wait_timeout_ms());
+  for (int i = 0; i < count; i++)
+    if (events[i].data.u64 == EVENT_CHANNEL_KEY)
+      event_channel_fill(); /* before any handler could do so, for then it would block */
+  return count < 0 && errno == EINTR ? 0 : count;
+}
+
 bool loop_run(JSContext *ctx) {
   struct epoll_event events[EPOLL_BATCH];
   while (tables->registered || event_channel_listening()) {
-    event_channel_sync();
-    int count = epoll_wait(epoll_fd, events, EPOLL_BATCH, wait_timeout_ms());
-    if (count < 0 && errno != EINTR) {
+    int count = loop_wait(events);
+    if (count < 0) {
       log_format("event loop: epoll_wait: errno %d", errno);
       return false;
     }
-    bool ports_pending = false;
     for (int i = 0; i < count; i++)
-      if (events[i].data.u64 == EVENT_CHANNEL_KEY)
-        ports_pending = true;
-      else if (!watch_dispatch(ctx, events[i].data.u64, events[i].events))
+      if (events[i].data.u64 != EVENT_CHANNEL_KEY && !watch_dispatch(ctx, events[i].data.u64, events[i].events))
         return false;
-    if (!event_channel_dispatch(ctx, ports_pending) || !timers_run(ctx))
+    if (!event_channel_dispatch(ctx) || !timers_run(ctx))
       return false;
   }
   return true;

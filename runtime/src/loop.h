@@ -24,7 +24,8 @@ bool event_channel_create(void);
 bool event_channel_listening(void); /* there is a handler */
 bool event_channel_queued(void);
 int event_channel_fd(void);         /* -1 before the first use */
-/* `readable`: the device has pending ports. False as handler_run(). */
-bool event_channel_dispatch(JSContext *ctx, bool readable);
+void event_channel_unmask(void);    /* before every wait: lets in the events of ports that were delivered */
+void event_channel_fill(void);      /* takes in every pending port; blocks while there is none */
+bool event_channel_dispatch(JSContext *ctx); /* false as handler_run() */
 
 #endif

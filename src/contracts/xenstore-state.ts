@@ -21,6 +21,8 @@ import { RING_STRUCTURE_BYTES } from '../wire/byte-ring.ts';
 /** Words of the page after Xen's structure: the number of a port that its owner opened for the other, 0 for none. */
 export const STATE_PORT_OFFSET = RING_STRUCTURE_BYTES + 20;
 export const LOGIC_PORT_OFFSET = STATE_PORT_OFFSET + 4;
+/** Logic's own: not 0 while it waits for an answer. What it finds there when it asks was cut short. */
+export const WAITING_OFFSET = LOGIC_PORT_OFFSET + 4;
 
 export const permission = struct({ domid: u16, access: word(['none', 'read', 'write', 'both']) });
 /** The owner first; never empty. */
@@ -55,6 +57,8 @@ const changed = struct({ outcome: word(['ok', 'no-transaction']), ...firing });
 export const stateOperations = {
   /** The registry. */
   connections: [1, nothing, struct({ connections: list(connection) })],
+  /** Grants of the pages that Logic may read, in their order (xenstore-contents.ts). */
+  contents: [6, nothing, struct({ refs: list(u32) })],
   /** Adds or replaces; what the former connection of the domid had is dropped. */
   introduce: [2, struct({ domid: u16, port: u32 }), nothing],
   /** Drops the connection with its watches, transactions and unsent bytes. */
@@ -64,7 +68,7 @@ export const stateOperations = {
   counts: [5, nothing, struct({ domains: list(counts) })],
   /**
    * The node at `path`, or the nearest one above it. A transaction remembers what it looked at.
-   * `childrenFrom`: an offset in the children's names, each followed by a NUL; at most 4096 bytes of them are answered.
+   * `childrenFrom`: an offset in the children's names, each followed by a NUL; at most CHILDREN_BYTES_MAX of them are answered.
    */
   look: [
     10,
@@ -131,6 +135,7 @@ export type StateRequest<O extends StateOperation> = Decoded<(typeof stateOperat
 export type StateAnswer<O extends StateOperation> = Decoded<(typeof stateOperations)[O][2]>;
 
 /** Bounds that keep every answer well below the longest frame. */
+export const CHILDREN_BYTES_MAX = 4096;
 export const WATCHERS_MAX = 16;
 export const FIRED_MAX = 8;
 

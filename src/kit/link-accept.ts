@@ -1,17 +1,12 @@
 /** The server's end of a link that a known client offers (see link-offer.ts). */
-import type { DomId, Log } from '../xen/ports.ts';
+import { type DomId, type Log, PortError } from '../xen/ports.ts';
 import type { MessageLink } from './link.ts';
-import { type LinkPorts, linkDirectory } from './link-offer.ts';
+import { decodeOffer, type LinkPorts, linkNode, type Offer } from './link-offer.ts';
 import { ringLink } from './ring-link.ts';
 
 export interface AcceptedLinks {
   /** Stops watching and closes the link. */
   close(): Promise<void>;
-}
-
-interface Offer {
-  readonly ref: number;
-  readonly port: number;
 }
 
 /**
@@ -25,7 +20,7 @@ export async function acceptLinks(
   log: Log = () => undefined,
 ): Promise<AcceptedLinks> {
   const acceptor = new Acceptor(ports, link, onLink, log);
-  const unwatch = await ports.xenstore.watch(linkDirectory(link.client, link.name), () => acceptor.look());
+  const unwatch = await ports.xenstore.watch(linkNode(link.client, link.name), () => acceptor.look());
   return {
     async close() {
       acceptor.stop();
@@ -82,12 +77,9 @@ class Acceptor {
   }
 
   private async readOffer(): Promise<Offer | null> {
-    const directory = linkDirectory(this.link.client, this.link.name);
-    const [ref, port] = await this.ports.xenstore.transaction((transaction) =>
-      Promise.all([transaction.read(`${directory}/ring-ref`), transaction.read(`${directory}/event-channel`)]),
-    );
-    if (!ref || !port || !/^\d{1,10}$/.test(ref) || !/^\d{1,10}$/.test(port)) return null;
-    return { ref: Number(ref), port: Number(port) };
+    const node = linkNode(this.link.client, this.link.name);
+    const offer = await this.ports.xenstore.read(node).catch(notYetOurs);
+    return offer === null ? null : decodeOffer(offer);
   }
 
   private open({ ref, port }: Offer): MessageLink {
@@ -101,4 +93,10 @@ class Acceptor {
       throw error;
     }
   }
+}
+
+/** The client writes its offer before it lets the server read it. */
+function notYetOurs(error: unknown): null {
+  if (error instanceof PortError && error.code === 'EACCES') return null;
+  throw error;
 }

@@ -1,6 +1,6 @@
 /**
  * The client's end of a link: it shares a page and an event channel with the server and says so in XenStore, where only the server
- * and the tools can read it. `/local/domain/<self>/ennead/link/<name>/{server,ring-ref,event-channel}`
+ * and the tools can read it: `/local/domain/<self>/ennead/link/<name>`, one node, so that nobody reads half an offer.
  */
 import type { DomId, EventChannels, Grants } from '../xen/ports.ts';
 import { PortError } from '../xen/ports.ts';
@@ -15,8 +15,22 @@ export interface LinkPorts {
 }
 
 /** Relative paths start at the own home. */
-const directoryOf = (name: string): string => `ennead/link/${name}`;
-export const linkDirectory = (client: DomId, name: string): string => `/local/domain/${client}/${directoryOf(name)}`;
+const nodeOf = (name: string): string => `ennead/link/${name}`;
+export const linkNode = (client: DomId, name: string): string => `/local/domain/${client}/${nodeOf(name)}`;
+
+/** What the server needs to connect. */
+export interface Offer {
+  readonly ref: number;
+  readonly port: number;
+}
+
+const encodeOffer = ({ ref, port }: Offer): string => `ring-ref=${ref} event-channel=${port}`;
+
+/** null: no offer. */
+export function decodeOffer(text: string): Offer | null {
+  const [, ref, port] = /^ring-ref=(\d{1,10}) event-channel=(\d{1,10})$/.exec(text) ?? [];
+  return ref === undefined || port === undefined ? null : { ref: Number(ref), port: Number(port) };
+}
 
 /** The link is usable at once: what is sent before the server comes waits in the ring. */
 export async function offerLink(ports: LinkPorts, link: { name: string; server: DomId }): Promise<MessageLink> {
@@ -30,7 +44,7 @@ export async function offerLink(ports: LinkPorts, link: { name: string; server: 
     throw error;
   }
   // The server unmaps when the offer disappears. A XenStore that has gone itself cannot be told.
-  end.onClosed(() => void ports.xenstore.remove(directoryOf(link.name)).catch(() => undefined));
+  end.onClosed(() => void ports.xenstore.remove(nodeOf(link.name)).catch(() => undefined));
   return end;
 }
 
@@ -42,15 +56,11 @@ async function advertise(
 ): Promise<void> {
   const self = Number(await xenstore.read('domid'));
   if (!Number.isInteger(self) || ref === undefined) throw new PortError('EIO', 'offerLink', name);
-  const directory = directoryOf(name);
-  await xenstore.transaction(async (transaction) => {
-    await transaction.mkdir(directory);
-    await transaction.setPermissions(directory, [
-      { domid: self, access: 'none' },
-      { domid: server, access: 'read' },
-    ]);
-    await transaction.write(`${directory}/server`, String(server));
-    await transaction.write(`${directory}/ring-ref`, String(ref));
-    await transaction.write(`${directory}/event-channel`, String(port));
-  });
+  const node = nodeOf(name);
+  await xenstore.write(node, encodeOffer({ ref, port }));
+  // Only now may the server read it, and is told of it.
+  await xenstore.setPermissions(node, [
+    { domid: self, access: 'none' },
+    { domid: server, access: 'read' },
+  ]);
 }

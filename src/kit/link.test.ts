@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { MemoryXen } from '../xen/memory/memory-xen.ts';
 import type { MessageLink } from './link.ts';
 import { acceptLinks } from './link-accept.ts';
-import { linkDirectory, offerLink } from './link-offer.ts';
+import { linkNode, offerLink } from './link-offer.ts';
 import { ringLink } from './ring-link.ts';
 import { rpcMethod, rpcPeer } from './rpc.ts';
 
@@ -79,7 +79,7 @@ describe('a link', () => {
     expect(why).toBe('closed here');
     await acceptor.close();
     expect(xen.leftovers()).toEqual([]);
-    expect(await xen.domain(CLIENT).xenstore.read('ennead/link/builder/ring-ref')).toBeNull();
+    expect(await xen.domain(CLIENT).xenstore.read('ennead/link/builder')).toBeNull();
   });
 
   it('a client that starts again gets a new link, and the old one is closed', async () => {
@@ -104,7 +104,7 @@ describe('a link', () => {
   it('an offer is no business of a third domain', async () => {
     const { xen } = await linked();
     const stranger = xen.add(17).xenstore;
-    await expect(stranger.read(`${linkDirectory(CLIENT, 'builder')}/ring-ref`)).rejects.toMatchObject({
+    await expect(stranger.read(linkNode(CLIENT, 'builder'))).rejects.toMatchObject({
       code: 'EACCES',
     });
   });
@@ -126,8 +126,7 @@ describe('a link', () => {
     client.eventChannels.notify(port);
     await xen.settle();
     expect(why).toBe('bad ring index');
-    await client.xenstore.write('ennead/link/builder/ring-ref', '-1');
-    await client.xenstore.write('ennead/link/builder/event-channel', '2');
+    await client.xenstore.write('ennead/link/builder', 'ring-ref=-1 event-channel=2');
     const log: string[] = [];
     const ends: MessageLink[] = [];
     await acceptLinks(
@@ -137,7 +136,7 @@ describe('a link', () => {
       (line) => log.push(line),
     );
     await xen.settle();
-    await client.xenstore.write('ennead/link/builder/ring-ref', '4000');
+    await client.xenstore.write('ennead/link/builder', 'ring-ref=4000 event-channel=2');
     await xen.settle();
     expect(ends).toEqual([]);
     expect(log.join()).toContain('EACCES');

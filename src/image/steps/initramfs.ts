@@ -1,8 +1,8 @@
 /** The root file system of a service VM: ennead-rt, the service, and what its manifest and its part in the boot add. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import type { Manifest, ServiceName } from '../../kit/manifest.ts';
+import { compactElf } from '../compact-elf.ts';
 import { type CpioEntry, writeCpio } from '../cpio.ts';
 import { digestBytes, digestFile } from '../digest.ts';
 import { extraEntries } from '../extra-files.ts';
@@ -15,7 +15,7 @@ export type CarriedImage =
   | { readonly step: Step; readonly file: string }
   | { readonly package: string; readonly path: string };
 
-const WRITER = join(import.meta.dirname, '..', 'cpio.ts');
+const WRITERS = ['cpio.ts', 'compact-elf.ts'].map((name) => join(import.meta.dirname, '..', name));
 /** Mount points, and where the host's configuration and the service's own files go. */
 const FOLDERS = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc/ennead'];
 
@@ -38,8 +38,7 @@ export function initramfsStep(manifest: Manifest, carried: Readonly<Record<strin
     ),
     inputs: async () => ({
       recipe: await digestFile(import.meta.filename),
-      writer: await digestFile(WRITER),
-      compressor: process.versions.zlib,
+      writers: (await Promise.all(WRITERS.map(digestFile))).join(),
       carried: JSON.stringify(images.map(([name, image]) => [name, 'step' in image ? image.file : image.path])),
       // What ldd finds is the machine's: the bytes count, not the versions.
       extras: digestBytes(writeCpio(await extraEntries(programs))),
@@ -70,13 +69,17 @@ function programEntries(program: Artifact, names: readonly string[]): Promise<Cp
   );
 }
 
-/** Kernels travel compressed: Xen's domain builder inflates them itself, and a VM that carries some needs half the memory. */
+/** Kernels travel without their padding (docs/decisions/0009): a VM that carries some needs a third of the memory, and builds others at once. */
 function carriedEntries(scope: Scope, images: readonly (readonly [string, CarriedImage])[]): Promise<CpioEntry[]> {
   return Promise.all(
     images.map(async ([name, image]) => {
       const path = 'step' in image ? scope.artifact(image.step).path(image.file) : image.path;
       const bytes = await readFile(path);
-      return { kind: 'file' as const, path: `images/${name}`, bytes: name.endsWith('.elf') ? gzipSync(bytes) : bytes };
+      return {
+        kind: 'file' as const,
+        path: `images/${name}`,
+        bytes: name.endsWith('.elf') ? compactElf(bytes) : bytes,
+      };
     }),
   );
 }

@@ -53,7 +53,7 @@ function allowResources({ devices, files }: HandOverPorts, { bdf, domid }: HandO
   if (gsi !== null) devices.allowGsi(domid, gsi);
 }
 
-/** In one transaction: xen-pciback looks as soon as it sees the node. */
+/** In one request: xen-pciback looks as soon as it sees the node. */
 function writeBackend(store: XenStore, { bdf, domid }: HandOver): Promise<void> {
   const path = pciBackendPath(domid);
   const nodes = {
@@ -65,12 +65,10 @@ function writeBackend(store: XenStore, { bdf, domid }: HandOver): Promise<void> 
     num_devs: '1',
     state: XENBUS_INITIALISING,
   };
-  return store.transaction(async (transaction) => {
-    await transaction.mkdir(path);
-    await transaction.setPermissions(path, [
-      { domid: PCIBACK_DOMID, access: 'none' },
-      { domid, access: 'read' },
-    ]);
-    for (const [name, value] of Object.entries(nodes)) await transaction.write(`${path}/${name}`, value);
-  });
+  const permissions = [
+    { domid: PCIBACK_DOMID, access: 'none' },
+    { domid, access: 'read' },
+  ] as const;
+  const below = Object.entries(nodes).map(([name, value]) => ({ path: `${path}/${name}`, value, permissions }));
+  return store.make([{ path, value: '', permissions }, ...below]);
 }

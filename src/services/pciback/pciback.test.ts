@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { BUILDER_LINK } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, PCIBACK_DOMID } from '../../contracts/domids.ts';
 import { acceptLinks } from '../../kit/link-accept.ts';
-import { offerLink } from '../../kit/link-offer.ts';
+import { decodeOffer, offerLink } from '../../kit/link-offer.ts';
 import { type RpcPeer, rpcPeer } from '../../kit/rpc.ts';
 import { inputOf } from '../../wire/byte-ring.ts';
 import { MemoryXen } from '../../xen/memory/memory-xen.ts';
@@ -88,7 +88,7 @@ const nicResource = [
 ].join('\n');
 
 class Host {
-  readonly xen = new MemoryXen({ privileged: [BUILDER_DOMID] });
+  readonly xen = new MemoryXen({ privileged: [BUILDER_DOMID, PCIBACK_DOMID] });
   readonly sysfs = new Sysfs();
   readonly devices = new RecordedDevices();
   readonly lines: string[] = [];
@@ -138,11 +138,11 @@ class Host {
   /** Builder's end of the ring says that it has written more than the ring holds. */
   breakLink(): void {
     const link = '/local/domain/1/ennead/link/builder';
-    const node = (name: string) => Number(this.xen.xenstore.dump()[`${link}/${name}`]);
+    const { ref, port: remote } = decodeOffer(this.xen.xenstore.dump()[link] ?? '')!;
     const { grants, eventChannels } = this.xen.domain(BUILDER_DOMID);
     this.builder.close();
-    const ring = grants.map(PCIBACK_DOMID, [node('ring-ref')], true);
-    const port = eventChannels.bindInterdomain(PCIBACK_DOMID, node('event-channel'));
+    const ring = grants.map(PCIBACK_DOMID, [ref], true);
+    const port = eventChannels.bindInterdomain(PCIBACK_DOMID, remote);
     ring.store32(inputOf('client').producer, 0x7fffffff);
     eventChannels.notify(port);
     eventChannels.unbind(port);

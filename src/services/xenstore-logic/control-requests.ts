@@ -1,4 +1,6 @@
 /** XS_CONTROL: what a domain that Ennead trusts may ask of the server itself, as a command and its arguments. */
+
+import { isSpecial } from '../../contracts/xenstore-paths.ts';
 import { encodeDomids, encodeQuota } from '../../contracts/xenstore-quota.ts';
 import { decodeMake, MAKE } from '../../wire/xenstore-make.ts';
 import {
@@ -9,7 +11,7 @@ import {
   PAYLOAD_BYTES_MAX,
 } from '../../wire/xenstore-message.ts';
 import { acknowledged } from './node-requests.ts';
-import { isSpecial, resolvePath } from './paths.ts';
+import { resolvePath } from './paths.ts';
 import { isPrivileged, isTrusted, mayCount } from './privileges.ts';
 import type { RequestHandler } from './request.ts';
 

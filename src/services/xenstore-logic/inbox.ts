@@ -17,6 +17,8 @@ export type Received =
   | { readonly is: 'fault'; readonly error: number };
 
 const NOTHING = new Uint8Array(0);
+/** Linux makes an event for the first piece of a request and writes the others behind it: looking again is cheaper than keeping the piece. */
+const LOOKS_MAX = 10;
 
 /**
  * An incomplete request is taken out of the ring and kept in State, in two cases the only way on: when it is larger than the ring, and because
@@ -24,13 +26,17 @@ const NOTHING = new Uint8Array(0);
  */
 export function receive(ports: LogicPorts, state: StateClient, client: Client): Received {
   const ring = ports.rings.at(client.ring);
-  const bytes = readRing(ring, 'server');
-  if (!bytes) return { is: 'fault', error: ringErrors.index };
-  if (bytes.length === 0) return { is: 'none' };
+  let bytes = readRing(ring, 'server');
+  if (bytes?.length === 0) return { is: 'none' };
   const { domid } = client;
   const before = client.partial ? state.ask('partial', { domid, more: NOTHING, last: true }).whole : NOTHING;
   client.partial = false;
-  const parsed = parsePacket(concat(before, bytes));
+  let parsed = parsePacket(concat(before, bytes ?? NOTHING));
+  for (let looks = 1; bytes && parsed.is === 'need' && looks < LOOKS_MAX; looks += 1) {
+    bytes = readRing(ring, 'server');
+    parsed = parsePacket(concat(before, bytes ?? NOTHING));
+  }
+  if (!bytes) return { is: 'fault', error: ringErrors.index };
   if (parsed.is === 'fault') return { is: 'fault', error: ringErrors.protocol };
   if (parsed.is === 'packet')
     return { is: 'request', packet: parsed.packet, ringBytes: parsed.consumed - before.length };

@@ -13,7 +13,7 @@ import { Outbox, requestIndices } from './outbox.ts';
 import type { LogicPorts } from './ports.ts';
 import type { Firing, Request } from './request.ts';
 import { requestHandlers } from './request-table.ts';
-import { type StateClient, stateClient } from './state-client.ts';
+import { StateClient } from './state-client.ts';
 import { eventMessage, watchEvents } from './watch-events.ts';
 
 /** A client's event channel fired. */
@@ -71,7 +71,7 @@ class Logic {
     private readonly ports: LogicPorts,
     private readonly table: ClientTable,
   ) {
-    this.state = stateClient(ports.exchange);
+    this.state = new StateClient(ports.state, ports.contents);
     this.outbox = new Outbox(ports, this.state, (client, error) => this.breakOff(client, error));
     this.domains = new Domains(ports, table, this.state, (firing) => this.fire(firing));
   }

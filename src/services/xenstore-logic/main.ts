@@ -6,10 +6,20 @@ import { domainControl, eventChannels, grants } from '../../xen/real/adapter.ts'
 import { decodeBootClients } from './boot-clients.ts';
 import { onDomainException, onEvent, onStart, onWake } from './logic.ts';
 import { type LogicPorts, STORE_GRANT } from './ports.ts';
+import { contentsOf } from './state-client.ts';
 import { connectState } from './state-link.ts';
 
 startService('xenstore-logic', ({ parameters, log }) => {
+  const orStartAgain = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      log(`lost xenstore-state: ${String(error)}`);
+      return startAgain();
+    }
+  };
   const link = connectState(grants.map(XENSTORE_STATE_DOMID, [STORE_GRANT], true), eventChannels);
+  const contents = grants.map(XENSTORE_STATE_DOMID, contentsOf(link), false);
   const domainException = eventChannels.bindVirq(VIRQ_DOM_EXC);
   // A channel to itself: an event for work that no client will make one for.
   const wakeUp = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
@@ -19,14 +29,11 @@ startService('xenstore-logic', ({ parameters, log }) => {
     box: recoveryBox,
     rings: { ...numberedRegions, map: (domid) => numberedRegions.map(domid, STORE_GRANT) },
     eventChannels,
-    exchange(message) {
-      try {
-        return link.exchange(message);
-      } catch (error) {
-        log(`lost xenstore-state: ${String(error)}`);
-        return startAgain();
-      }
+    state: {
+      exchange: (message) => orStartAgain(() => link.exchange(message)),
+      settle: () => orStartAgain(() => link.settle()),
     },
+    contents,
     domains: () => domainControl.list(),
     wake: () => eventChannels.notify(wake),
     log,

@@ -1,4 +1,5 @@
 /** Requests about nodes: read, list, write, make, remove, permissions. @source docs/misc/xenstore.txt, tools/xenstore/xenstored_core.c */
+import { isSpecial } from '../../contracts/xenstore-paths.ts';
 import type { Permissions, StateAnswer } from '../../contracts/xenstore-state.ts';
 import {
   concat,
@@ -10,7 +11,7 @@ import {
 import { decodePermission, encodePermission } from '../../wire/xenstore-permissions.ts';
 import { inherited, isAllowed, type Right } from './access.ts';
 import { limitsOf } from './limits.ts';
-import { isSpecial, resolvePath } from './paths.ts';
+import { resolvePath } from './paths.ts';
 import { isPrivileged } from './privileges.ts';
 import type { Request, RequestHandler } from './request.ts';
 
@@ -32,7 +33,7 @@ function look(request: Request, given: string | undefined, right: Right, what: L
   const path = given === undefined ? undefined : isSpecial(given) ? given : resolvePath(domid, given)?.absolute;
   if (path === undefined) return 'EINVAL';
   const { value = false, childrenFrom = null } = what;
-  const found = state.ask('look', { domid, transaction, path, value, childrenFrom });
+  const found = state.look({ domid, transaction, path, value, childrenFrom });
   if (found.outcome === 'no-connection') throw new Error(`xenstore-state does not know domain ${domid}`);
   if (found.outcome === 'no-transaction') return 'ENOENT';
   if (!isAllowed({ domid, target: found.target }, path, found.permissions, right)) return 'EACCES';

@@ -1,9 +1,9 @@
 /** Paths as clients give them. @source tools/xenstore/xenstored_core.c, is_valid_nodename, canonicalize */
+import { isSpecial } from '../../contracts/xenstore-paths.ts';
 import { ABSOLUTE_PATH_BYTES_MAX, RELATIVE_PATH_BYTES_MAX } from '../../wire/xenstore-message.ts';
 import type { DomId } from '../../xen/ports.ts';
 
 export const homeOf = (domid: DomId): string => `/local/domain/${domid}`;
-export const isSpecial = (path: string): boolean => path.startsWith('@');
 
 export interface ClientPath {
   readonly absolute: string;

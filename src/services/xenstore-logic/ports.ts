@@ -3,6 +3,7 @@
  * the heap is rolled back after every handler while what the numbers stand for stays.
  */
 import type { DomainInfo, EventChannels, Log, SharedRegion } from '../../xen/ports.ts';
+import type { StateLink } from './state-client.ts';
 
 /** The domain builder grants every client's ring page to this VM under this reference. */
 export const STORE_GRANT = 1;
@@ -23,8 +24,9 @@ export interface LogicPorts {
   readonly box: RecoveryBox;
   readonly rings: Rings;
   readonly eventChannels: Pick<EventChannels, 'bindInterdomain' | 'unbind' | 'notify'>;
-  /** One request to State and its answer. */
-  exchange(message: Uint8Array): Uint8Array;
+  readonly state: StateLink;
+  /** What State shows: see src/contracts/xenstore-contents.ts. */
+  readonly contents: SharedRegion;
   domains(): readonly Pick<DomainInfo, 'domid' | 'dying' | 'shutdown'>[];
   /** Makes one more handler run, for work that waits. */
   wake(): void;

@@ -34,6 +34,16 @@ const privileges = new Map<DomId, Privilege>([
       why: 'describes the devices of guests in their homes and in those of their back ends, keeps its records of guests, shows the operator what is used',
     },
   ],
+  [
+    PCIBACK_DOMID,
+    {
+      paths: [`/local/domain/${PCIBACK_DOMID}/backend`],
+      except: [],
+      control: false,
+      counts: false,
+      why: 'describes a device to its driver VM in one request: the front end acts on the first node that it sees',
+    },
+  ],
 ]);
 
 const covers = (top: string, path: string): boolean => path === top || path.startsWith(top === '/' ? top : `${top}/`);

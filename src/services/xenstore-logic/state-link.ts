@@ -1,16 +1,11 @@
 /** Logic's end of the link to State: finding it (docs/decisions/0003), and one request at a time, waited for. */
 import { XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
-import { LOGIC_PORT_OFFSET, STATE_PORT_OFFSET } from '../../contracts/xenstore-state.ts';
+import { LOGIC_PORT_OFFSET, STATE_PORT_OFFSET, WAITING_OFFSET } from '../../contracts/xenstore-state.ts';
 import { consumeRing, readRing, writeRing } from '../../kit/ring.ts';
-import {
-  CONNECTION_CONNECTED,
-  CONNECTION_OFFSET,
-  CONNECTION_RECONNECT,
-  inputOf,
-  outputOf,
-} from '../../wire/byte-ring.ts';
+import { CONNECTION_CONNECTED, CONNECTION_OFFSET, CONNECTION_RECONNECT } from '../../wire/byte-ring.ts';
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { type EventChannels, type EventPort, PortError, type SharedRegion } from '../../xen/ports.ts';
+import type { StateLink } from './state-client.ts';
 
 /** State needs about two seconds under emulation. Shorter than a handler may run: after that a fresh process tries again. */
 const BOOT_TIMEOUT_MS = 8_000;
@@ -18,10 +13,6 @@ const BOOT_TIMEOUT_MS = 8_000;
 const LOOK_AGAIN_MS = 1000;
 /** Longer than any request takes State, shorter than a handler may run. */
 const ANSWER_TIMEOUT_MS = 5_000;
-
-export interface StateLink {
-  exchange(message: Uint8Array): Uint8Array;
-}
 
 /** Throws a PortError ETIMEDOUT when State does not come. */
 export function connectState(page: SharedRegion, eventChannels: EventChannels): StateLink {
@@ -71,12 +62,23 @@ class Link implements StateLink {
     this.page.store32(CONNECTION_OFFSET, CONNECTION_RECONNECT);
     this.eventChannels.notify(this.port);
     while (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) this.wait();
+    this.page.store32(WAITING_OFFSET, 0);
+  }
+
+  settle(): void {
+    if (this.page.load32(WAITING_OFFSET) !== 0) this.startAnew();
   }
 
   /** State makes an event for every byte that it writes and for room in a ring that was full: each turn waits for one. */
   exchange(message: Uint8Array): Uint8Array {
-    // Something is left of an exchange that was cut short.
-    if (!this.isIdle()) this.startAnew();
+    this.settle();
+    this.page.store32(WAITING_OFFSET, 1);
+    const answer = this.answer(message);
+    this.page.store32(WAITING_OFFSET, 0);
+    return answer;
+  }
+
+  private answer(message: Uint8Array): Uint8Array {
     const frames = new FrameReader();
     let output = encodeFrame(message);
     for (;;) {
@@ -95,11 +97,6 @@ class Link implements StateLink {
     if (written === null) throw broken();
     if (written > 0) this.eventChannels.notify(this.port);
     return written;
-  }
-
-  private isIdle(): boolean {
-    const layouts = [inputOf('client'), outputOf('client')];
-    return layouts.every(({ consumer, producer }) => this.page.load32(consumer) === this.page.load32(producer));
   }
 
   private wait(): void {

@@ -30,10 +30,11 @@ export class Connections {
     this.byDomid.set(domid, { domid, port, target: null, unsent: [], unsentBytes: 0, partial: NOTHING });
   }
 
-  /** Nobody keeps a domain as its target that is gone. */
-  remove(domid: number): boolean {
-    for (const connection of this.byDomid.values()) if (connection.target === domid) connection.target = null;
-    return this.byDomid.delete(domid);
+  /** Nobody keeps a domain as its target that is gone. Whose connections that changes, its own included. */
+  remove(domid: number): number[] {
+    const others = this.all().filter(({ target }) => target === domid);
+    for (const connection of others) connection.target = null;
+    return [...others.map((other) => other.domid), ...(this.byDomid.delete(domid) ? [domid] : [])];
   }
 
   /** false: the connection is over its bound, or not there. */

@@ -1,10 +1,10 @@
 import { numberParameter } from '../../contracts/boot-parameters.ts';
 import { startService } from '../../kit/service.ts';
 import { DOMID_SELF } from '../../xen/ports.ts';
-import { eventChannels, foreignMemory } from '../../xen/real/adapter.ts';
+import { eventChannels, foreignMemory, grants } from '../../xen/real/adapter.ts';
 import { serveState } from './serve.ts';
 
 startService('xenstore-state', ({ parameters, log }) => {
   const page = foreignMemory.map(DOMID_SELF, [numberParameter(parameters, 'store-page')], true);
-  serveState({ page, eventChannels, log });
+  serveState({ page, grants, eventChannels, log });
 });

@@ -1,4 +1,5 @@
 /** The nodes: a map by path, the same for the store itself and for what a transaction sees of it. */
+import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 import type { Permissions } from '../../contracts/xenstore-state.ts';
 
 export interface StoreNode {
@@ -18,11 +19,8 @@ export interface NodeMap {
   nextGeneration(): number;
 }
 
-export const ROOT = '/';
-export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || ROOT;
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 export const childOf = (path: string, name: string): string => (path === ROOT ? `/${name}` : `${path}/${name}`);
-export const isSpecial = (path: string): boolean => path.startsWith('@');
 
 const EMPTY = new Uint8Array(0);
 
@@ -88,6 +86,8 @@ function alterChildren(nodes: NodeMap, path: string, alter: (children: Set<strin
 export class Owners {
   private readonly counts = new Map<number, number>();
 
+  constructor(private readonly changed: (domid: number) => void = () => {}) {}
+
   of(domid: number): number {
     return this.counts.get(domid) ?? 0;
   }
@@ -101,16 +101,29 @@ export class Owners {
     const from = before?.permissions[0]?.domid;
     const to = after?.permissions[0]?.domid;
     if (from === to) return;
-    if (from !== undefined) this.counts.set(from, this.of(from) - 1);
-    if (to !== undefined) this.counts.set(to, this.of(to) + 1);
+    if (from !== undefined) this.add(from, -1);
+    if (to !== undefined) this.add(to, 1);
+  }
+
+  private add(domid: number, nodes: number): void {
+    this.counts.set(domid, this.of(domid) + nodes);
+    this.changed(domid);
   }
 }
 
 /** The store's own contents. */
 export class BaseNodes implements NodeMap {
   private readonly nodes = new Map<string, StoreNode>();
-  readonly owners = new Owners();
+  readonly owners: Owners;
   private generation = 0;
+
+  /** `changed`: a node has, `ownerChanged`: the number of a domain's nodes has. */
+  constructor(
+    private readonly changed: (path: string) => void,
+    ownerChanged: (domid: number) => void,
+  ) {
+    this.owners = new Owners(ownerChanged);
+  }
 
   get(path: string): StoreNode | undefined {
     return this.nodes.get(path);
@@ -119,11 +132,13 @@ export class BaseNodes implements NodeMap {
   put(path: string, node: StoreNode): void {
     this.owners.moved(this.nodes.get(path), node);
     this.nodes.set(path, node);
+    this.changed(path);
   }
 
   delete(path: string): void {
     this.owners.moved(this.nodes.get(path), undefined);
     this.nodes.delete(path);
+    this.changed(path);
   }
 
   nextGeneration(): number {

@@ -1,16 +1,20 @@
 /** State's end of its one link: a word of the page says where Logic finds it (docs/decisions/0003), then requests come and answers go. */
 import { XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
+import { CONTENTS_PAGES } from '../../contracts/xenstore-contents.ts';
 import { LOGIC_PORT_OFFSET, STATE_PORT_OFFSET } from '../../contracts/xenstore-state.ts';
 import { consumeRing, readRing, resetRings, writeRing } from '../../kit/ring.ts';
 import { CONNECTION_CONNECTED, CONNECTION_OFFSET } from '../../wire/byte-ring.ts';
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { concat } from '../../wire/xenstore-message.ts';
-import type { EventChannels, EventPort, Log, SharedRegion } from '../../xen/ports.ts';
+import type { EventChannels, EventPort, Grants, Log, SharedRegion } from '../../xen/ports.ts';
+import { Contents } from './contents.ts';
 import { answerMessage } from './messages.ts';
 import { XenStoreState } from './state.ts';
 
 export interface ServePorts {
   readonly page: SharedRegion;
+  /** For the pages that Logic reads. */
+  readonly grants: Pick<Grants, 'share'>;
   readonly eventChannels: EventChannels;
   readonly log: Log;
 }
@@ -18,9 +22,10 @@ export interface ServePorts {
 const NOTHING = new Uint8Array(0);
 
 export function serveState(ports: ServePorts): void {
-  const { page, eventChannels, log } = ports;
+  const { page, grants, eventChannels, log } = ports;
   const port = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
-  const server = new Server(new XenStoreState(), page, log);
+  const { region, refs } = grants.share(XENSTORE_LOGIC_DOMID, CONTENTS_PAGES, false);
+  const server = new Server(new XenStoreState(new Contents(region, refs)), page, log);
   eventChannels.onEvent(port, () => {
     if (server.serve()) eventChannels.notify(port);
   });

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FIRED_MAX, type Permissions, UNSENT_BYTES_MAX, WATCHERS_MAX } from '../../contracts/xenstore-state.ts';
+import { MemoryXen } from '../../xen/memory/memory-xen.ts';
+import { Contents } from './contents.ts';
 import { answerMessage } from './messages.ts';
 import { Refusal, XenStoreState } from './state.ts';
 
@@ -9,8 +11,13 @@ const OTHER = 17;
 const owned = (domid: number): Permissions => [{ domid, access: 'none' }];
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
+function freshState(): XenStoreState {
+  const { region, refs } = new MemoryXen().add(2).grants.share(3, 4, false);
+  return new XenStoreState(new Contents(region, refs));
+}
+
 function withClients() {
-  const state = new XenStoreState();
+  const state = freshState();
   for (const domid of [GUEST, OTHER]) state.answer('introduce', { domid, port: 5 });
   return {
     state,
@@ -237,7 +244,7 @@ describe('what Logic should never ask', () => {
     state.answer('write', { domid: GUEST, transaction: 0, path, value: null, create });
 
   it('any bytes at all: refused or answered, never worse', () => {
-    const state = new XenStoreState();
+    const state = freshState();
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (message) => {
         const answer = answerMessage(state, message, () => undefined);

@@ -1,6 +1,9 @@
 /** XenStore-State's answers to Logic, one for each operation of the contract. It believes nothing that would break its own order. */
 import { BUILDER_DOMID } from '../../contracts/domids.ts';
+import { connectionKey, connectionRecord, nodeRecord } from '../../contracts/xenstore-contents.ts';
+import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 import {
+  CHILDREN_BYTES_MAX,
   FIRED_MAX,
   type Fired,
   type Permissions,
@@ -9,17 +12,17 @@ import {
   type StateRequest,
   WATCHERS_MAX,
 } from '../../contracts/xenstore-state.ts';
+import { encode } from '../../wire/binary.ts';
 import { Connections } from './connections.ts';
+import { type Contents, RECORD_BYTES_MAX } from './contents.ts';
 import {
   BaseNodes,
-  isSpecial,
   make,
   type Nearest,
   type NodeMap,
   nearest,
-  parentOf,
-  ROOT,
   remove,
+  type StoreNode,
   setPermissions,
   write,
 } from './nodes.ts';
@@ -34,33 +37,45 @@ export class Refusal extends Error {
 type Answers = { [O in StateOperation]: (request: StateRequest<O>) => StateAnswer<O> };
 
 const EMPTY = new Uint8Array(0);
-const CHILDREN_BYTES_MAX = 4096;
 const SPECIAL_PATHS = ['@introduceDomain', '@releaseDomain'];
 /** As with xenstored, only its owner reads the root; the owner is who builds VMs. */
 const FIRST_PERMISSIONS: Permissions = [{ domid: BUILDER_DOMID, access: 'none' }];
 
 export class XenStoreState {
-  private readonly base = new BaseNodes();
+  /** What Logic is not yet shown of the changes. */
+  private readonly changedNodes = new Set<string>();
+  private readonly changedConnections = new Set<number>();
+  private readonly base = new BaseNodes(
+    (path) => this.changedNodes.add(path),
+    (domid) => this.changedConnections.add(domid),
+  );
   private readonly watches = new Watches();
   private readonly connections = new Connections();
   private readonly transactions = new Map<number, Transaction>();
   private readonly heldBack: Fired[] = [];
   private lastTransaction = 0;
 
-  constructor() {
+  constructor(private readonly contents: Contents) {
     for (const path of [ROOT, ...SPECIAL_PATHS])
       this.base.put(path, { value: EMPTY, permissions: FIRST_PERMISSIONS, children: new Set(), generation: 0 });
+    this.show();
   }
 
   answer<O extends StateOperation>(operation: O, request: StateRequest<O>): StateAnswer<O> {
-    return this.answers[operation](request);
+    try {
+      return this.answers[operation](request);
+    } finally {
+      this.show();
+    }
   }
 
   private readonly answers: Answers = {
     connections: () => ({ connections: this.connections.all() }),
+    contents: () => ({ refs: this.contents.refs }),
     introduce: ({ domid, port }) => {
       this.drop(domid);
       this.connections.add(domid, port);
+      this.changedConnections.add(domid);
       return {};
     },
     release: ({ domid }) => ({ known: this.drop(domid) }),
@@ -68,6 +83,7 @@ export class XenStoreState {
       const connection = this.connections.get(domid);
       if (!connection || !this.connections.get(target)) return { known: false };
       connection.target = target;
+      this.changedConnections.add(domid);
       return { known: true };
     },
     counts: () => ({ domains: this.counts() }),
@@ -241,9 +257,26 @@ export class XenStoreState {
     return transaction?.domid === domid ? transaction : undefined;
   }
 
+  /** Before an answer leaves, Logic is shown what it changes. */
+  private show(): void {
+    for (const path of this.changedNodes) this.contents.show(path, nodeBody(path, this.base.get(path)));
+    for (const domid of this.changedConnections) this.contents.show(connectionKey(domid), this.connectionBody(domid));
+    this.changedNodes.clear();
+    this.changedConnections.clear();
+  }
+
+  private connectionBody(domid: number): Uint8Array | null {
+    const connection = this.connections.get(domid);
+    if (!connection) return null;
+    const { target } = connection;
+    return encode(connectionRecord, { key: connectionKey(domid), target, nodes: this.base.owners.of(domid) });
+  }
+
   private drop(domid: number): boolean {
     this.forget(domid);
-    return this.connections.remove(domid);
+    const changed = this.connections.remove(domid);
+    for (const other of changed) this.changedConnections.add(other);
+    return changed.includes(domid);
   }
 
   private forget(domid: number): void {
@@ -262,6 +295,16 @@ function demandPath(path: string): void {
 
 function demandOwner(permissions: Permissions): void {
   if (permissions.length === 0) throw new Refusal('no owner');
+}
+
+/** Larger than any record. */
+const TOO_LARGE = new Uint8Array(RECORD_BYTES_MAX);
+
+function nodeBody(path: string, node: StoreNode | undefined): Uint8Array | null {
+  if (!node) return null;
+  const { value, permissions, generation, children } = node;
+  if (2 * children.size > RECORD_BYTES_MAX) return TOO_LARGE;
+  return encode(nodeRecord, { key: path, permissions, generation, value, children: encodeNames(children) });
 }
 
 function encodeNames(names: ReadonlySet<string>): Uint8Array {

@@ -1,5 +1,5 @@
 /** Who watches what. Special paths (@releaseDomain) are watched by name; all others with everything below. */
-import { isSpecial, parentOf, ROOT } from './nodes.ts';
+import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 
 export interface Watch {
   readonly domid: number;

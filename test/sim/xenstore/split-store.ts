@@ -1,10 +1,12 @@
 /** XenStore-State and XenStore-Logic on the in-memory Xen, with clients that treat their rings exactly as Linux does. */
 
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
+import { WAITING_OFFSET } from '../../../src/contracts/xenstore-state.ts';
 import { writeRing } from '../../../src/kit/ring.ts';
 import { connectXenStore } from '../../../src/kit/xenstore-client.ts';
 import { onDomainException, onEvent, onStart, onWake } from '../../../src/services/xenstore-logic/logic.ts';
 import type { LogicPorts } from '../../../src/services/xenstore-logic/ports.ts';
+import { contentsOf } from '../../../src/services/xenstore-logic/state-client.ts';
 import { connectState } from '../../../src/services/xenstore-logic/state-link.ts';
 import { serveState } from '../../../src/services/xenstore-state/serve.ts';
 import { MemoryXen } from '../../../src/xen/memory/memory-xen.ts';
@@ -49,15 +51,16 @@ export class SplitStore {
   }
 
   startState(): void {
-    const { foreignMemory, eventChannels } = this.xen.domain(XENSTORE_STATE_DOMID);
+    const { foreignMemory, grants, eventChannels } = this.xen.domain(XENSTORE_STATE_DOMID);
     const page = foreignMemory.map(DOMID_SELF, [this.statePage], true);
-    serveState({ page, eventChannels, log: (line) => this.log.push(line) });
+    serveState({ page, grants, eventChannels, log: (line) => this.log.push(line) });
   }
 
   /** Every handler gets fresh ports and no object of an earlier one: what the heap's rollback does on ennead-rt. */
   startLogic(): void {
     const { grants, eventChannels } = this.xen.domain(XENSTORE_LOGIC_DOMID);
     const link = connectState(grants.map(XENSTORE_STATE_DOMID, [1], true), eventChannels);
+    const contents = grants.map(XENSTORE_STATE_DOMID, contentsOf(link), false);
     const virq = eventChannels.bindVirq(VIRQ_DOM_EXC);
     const wakeUp = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
     const wake = eventChannels.bindInterdomain(XENSTORE_LOGIC_DOMID, wakeUp);
@@ -85,10 +88,14 @@ export class SplitStore {
         unbind: (port) => eventChannels.unbind(port),
         notify: (port) => eventChannels.notify(port),
       },
-      exchange: (message) => {
-        this.crossings += 1;
-        return link.exchange(message);
+      state: {
+        exchange: (message) => {
+          this.crossings += 1;
+          return link.exchange(message);
+        },
+        settle: () => link.settle(),
       },
+      contents,
       domains: () => this.xen.domains.list(),
       wake: () => eventChannels.notify(wake),
       log: (line) => this.log.push(line),
@@ -116,6 +123,7 @@ export class SplitStore {
   leaveGarbageOnStateLink(): void {
     const page = this.xen.domain(XENSTORE_LOGIC_DOMID).grants.map(XENSTORE_STATE_DOMID, [1], true);
     writeRing(page, 'client', Uint8Array.of(200, 0, 0, 0, 1, 2, 3));
+    page.store32(WAITING_OFFSET, 1);
     page.close();
   }
 

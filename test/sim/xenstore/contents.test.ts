@@ -1,0 +1,126 @@
+/** What Logic reads in the pages that State shows is what State would answer. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
+import { hashOf } from '../../../src/contracts/xenstore-contents.ts';
+import { lookAt } from '../../../src/services/xenstore-logic/contents.ts';
+import { Contents } from '../../../src/services/xenstore-state/contents.ts';
+import { XenStoreState } from '../../../src/services/xenstore-state/state.ts';
+import { MemoryXen } from '../../../src/xen/memory/memory-xen.ts';
+
+const CLIENTS = [16, 17];
+const owned = (domid: number) => [{ domid, access: 'none' }] as const;
+
+function show(pages: number) {
+  const xen = new MemoryXen();
+  const [state, logic] = [xen.add(XENSTORE_STATE_DOMID), xen.add(XENSTORE_LOGIC_DOMID)];
+  const { region, refs } = state.grants.share(XENSTORE_LOGIC_DOMID, pages, false);
+  const server = new XenStoreState(new Contents(region, refs));
+  for (const domid of CLIENTS) server.answer('introduce', { domid, port: 5 });
+  return { server, pages: logic.grants.map(XENSTORE_STATE_DOMID, refs, false) };
+}
+
+const name = fc.constantFrom('a', 'b', 'c', 'aa');
+const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => `/${names.join('/')}`);
+const client = fc.constantFrom(...CLIENTS);
+const change = fc.oneof(
+  fc.record({
+    is: fc.constant('write' as const),
+    domid: client,
+    path,
+    length: fc.constantFrom(0, 1, 40, 200, 5000, 9000),
+  }),
+  fc.record({ is: fc.constant('remove' as const), domid: client, path }),
+  fc.record({ is: fc.constant('owner' as const), domid: client, path, owner: client }),
+  fc.record({ is: fc.constant('release' as const), domid: client }),
+  fc.record({ is: fc.constant('target' as const), domid: client, target: client }),
+);
+type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
+
+function make(server: XenStoreState, one: Change): void {
+  const { domid } = one;
+  const transaction = 0;
+  if (one.is === 'write')
+    server.answer('write', {
+      domid,
+      transaction,
+      path: one.path,
+      value: new Uint8Array(one.length).fill(7),
+      create: owned(domid),
+    });
+  else if (one.is === 'remove') server.answer('remove', { domid, transaction, path: one.path });
+  else if (one.is === 'owner')
+    server.answer('setPermissions', { domid, transaction, path: one.path, permissions: owned(one.owner) });
+  else if (one.is === 'target') server.answer('setTarget', { domid, target: one.target });
+  else {
+    server.answer('release', { domid });
+    server.answer('introduce', { domid, port: 6 });
+  }
+}
+
+describe('the contents that State shows', () => {
+  it.each([
+    ['room for all', 128],
+    ['room for a few', 2],
+  ])('say what State says, or nothing: %s', (_, count) => {
+    let told = 0;
+    fc.assert(
+      fc.property(
+        fc.array(change, { maxLength: 60 }),
+        fc.array(fc.tuple(client, path), { maxLength: 20 }),
+        (changes, asked) => {
+          const { server, pages } = show(count);
+          for (const one of changes) {
+            make(server, one);
+            for (const [domid, wanted] of asked) {
+              const request = { domid, transaction: 0, path: wanted, value: true, childrenFrom: 0 };
+              const seen = lookAt(pages, request);
+              if (seen) expect(seen).toEqual(server.answer('look', request));
+              if (seen) told += 1;
+            }
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect(told).toBeGreaterThan(100);
+  });
+
+  it('say everything while there is room, and again when what had none is gone', () => {
+    const { server, pages } = show(2);
+    const look = (wanted: string) =>
+      lookAt(pages, { domid: 16, transaction: 0, path: wanted, value: true, childrenFrom: null });
+    const write = (wanted: string, length: number) =>
+      server.answer('write', {
+        domid: 16,
+        transaction: 0,
+        path: wanted,
+        value: new Uint8Array(length),
+        create: owned(16),
+      });
+    write('/small', 1);
+    expect(look('/small')).toMatchObject({ exact: true });
+    expect(look('/nothing')).toMatchObject({ exact: false, parentExists: true });
+    write('/large', 5000);
+    expect(look('/small')).toMatchObject({ exact: true });
+    expect([look('/large'), look('/nothing')]).toEqual([undefined, undefined]);
+    server.answer('remove', { domid: 16, transaction: 0, path: '/large' });
+    expect(look('/nothing')).toMatchObject({ exact: false });
+  });
+
+  it('end a look whose chain has a loop', () => {
+    const { server, pages } = show(4);
+    server.answer('write', { domid: 16, transaction: 0, path: '/a', value: new Uint8Array(1), create: owned(16) });
+    // As of a State that has gone wrong: every word is the first record's own offset.
+    const loop = { ...pages, read: pages.read.bind(pages), load32: (offset: number) => (offset === 0 ? 0 : 4096) };
+    expect(() => lookAt(loop, { domid: 16, transaction: 0, path: '/b', value: false, childrenFrom: null })).toThrow(
+      'loop',
+    );
+  });
+
+  it('have keys that differ at their end in different buckets', () => {
+    expect(new Set(Array.from({ length: 500 }, (_, n) => hashOf(`/local/domain/${n}/device/vif/0/state`))).size).toBe(
+      500,
+    );
+  });
+});
