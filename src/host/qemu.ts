@@ -64,7 +64,7 @@ const XEN_ARGUMENTS = [
   'dom0-iommu=strict',
   // QEMU's memory is zero when it starts. Scrubbing it once more would only make the operator's machine provide all of it.
   'bootscrub=0',
-  // Up in 12 s instead of 14 s where two emulated processors are shared by eight booting kernels: Xen's default moves VMs about more.
+  // Faster than the default when eight kernels boot on two emulated processors: docs/virtual-host.md.
   'sched=credit',
   // The serial line is the services' log. What is typed on it stays with Xen: its debug keys, which tests ask for event channels and grants.
   'conswitch=ax',
