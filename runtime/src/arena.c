@@ -31,6 +31,7 @@
 #define FREE 1ul
 #define PREVIOUS_FREE 2ul
 #define FLAGS (FREE | PREVIOUS_FREE)
+#define TOUCHED (512ul << 10) /* what every engine needs: taken from the kernel at once, not by a page fault each */
 #define DISCARD_MIN (4ul << 20) /* longer stretches are given back to the kernel instead of zeroed */
 
 struct block {
@@ -251,6 +252,7 @@ bool arena_create(size_t limit) {
   void *base = mmap(NULL, limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED)
     return false;
+  madvise(base, limit < TOUCHED ? limit : TOUCHED, MADV_POPULATE_WRITE); /* an older kernel cannot: then by page faults */
   arena = base;
   end = (char *)base + limit;
   arena->top = at(base, (sizeof *arena + ALIGNMENT - 1) & ~(ALIGNMENT - 1));
