@@ -4,7 +4,7 @@ import { manifests } from '../policy/manifests.ts';
 import type { Step } from './step.ts';
 import { exampleDisk, hostDisk } from './steps/disk.ts';
 import { exampleGuest } from './steps/guest.ts';
-import { archiveName, type CarriedImage, initramfsStep } from './steps/initramfs.ts';
+import { archiveName, baseImage, type CarriedImage, initramfsStep } from './steps/initramfs.ts';
 import { type KernelName, kernels } from './steps/kernel.ts';
 import { policy } from './steps/policy.ts';
 import { runtime } from './steps/runtime.ts';
@@ -36,18 +36,18 @@ function imagesFor(
   const archives = services.map((service): [string, CarriedImage] => {
     return [archiveName(service), { step: initramfs.get(service)!, file: archiveName(service) }];
   });
-  return Object.fromEntries([...[...kernelNames].sort().map(kernelImage), ...archives]);
+  return Object.fromEntries([...[...kernelNames].sort().map(kernelImage), baseImage, ...archives]);
 }
 
 function initramfsSteps(): ReadonlyMap<ServiceName, Step> {
   const steps = new Map<ServiceName, Step>();
-  const add = (service: ServiceName, carried: Record<string, CarriedImage> = {}): void => {
-    steps.set(service, initramfsStep(manifestOf(service), carried));
+  const add = (service: ServiceName, carried: Record<string, CarriedImage> = {}, options = {}): void => {
+    steps.set(service, initramfsStep(manifestOf(service), carried, options));
   };
   for (const service of BUILT_BY_BUILDER) add(service);
   for (const service of BUILT_BY_BOOTSTRAPPER.filter((name) => name !== 'builder')) add(service);
   add('builder', { ...imagesFor(BUILT_BY_BUILDER, steps), 'pvgrub.elf': PV_GRUB });
-  add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps));
+  add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps), { whole: true });
   return steps;
 }
 

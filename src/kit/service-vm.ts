@@ -27,7 +27,8 @@ export function serviceImage(service: CataloguedService, options: ServiceVmOptio
   const words = [console, ...COMMON_OPTIONS, ...ownOptions, ...(options.kernelOptions ?? [])];
   return {
     kernelPath: `${IMAGES}/${kernel}.elf`,
-    ramdiskPaths: [`${IMAGES}/${service}.cpio`, ...(options.ramdisks ?? [])],
+    // What all service VMs have, then what is this one's own.
+    ramdiskPaths: [`${IMAGES}/base.cpio`, `${IMAGES}/${service}.cpio`, ...(options.ramdisks ?? [])],
     cmdline: [...words, encodeBootParameters(options.parameters ?? {})].join(' ').trim(),
   };
 }

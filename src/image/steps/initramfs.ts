@@ -1,4 +1,7 @@
-/** The root file system of a service VM: ennead-rt, the service, and what its manifest and its part in the boot add. */
+/**
+ * The root file systems of service VMs: one archive that all of them have, ennead-rt above all, and one of each service's own behind it, with
+ * its program and what its manifest and its part in the boot add.
+ */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest, ServiceName } from '../../kit/manifest.ts';
@@ -21,8 +24,35 @@ const FOLDERS = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc/ennead'];
 
 export const archiveName = (service: ServiceName): string => `${service}.cpio`;
 
-/** `carried`: by file name under /images. */
-export function initramfsStep(manifest: Manifest, carried: Readonly<Record<string, CarriedImage>>): Step {
+const recipe = async (): Promise<Record<string, string>> => ({
+  recipe: await digestFile(import.meta.filename),
+  writers: (await Promise.all(WRITERS.map(digestFile))).join(),
+});
+
+const BASE_ARCHIVE = 'base.cpio';
+
+const baseInitramfs: Step = {
+  name: 'initramfs-base',
+  summary: 'what the root file system of every service VM begins with',
+  lane: 'cpu',
+  needs: [runtime],
+  packages: [],
+  inputs: recipe,
+  async build(job) {
+    await writeFile(join(job.outDir, BASE_ARCHIVE), writeCpio(await baseEntries(job)));
+    return { version: job.artifact(runtime).version };
+  },
+};
+
+/** Whoever builds other service VMs puts it before their own archives. */
+export const baseImage: readonly [string, CarriedImage] = [BASE_ARCHIVE, { step: baseInitramfs, file: BASE_ARCHIVE }];
+
+/** `carried`: by file name under /images. `whole`: for a VM that gets one archive only. */
+export function initramfsStep(
+  manifest: Manifest,
+  carried: Readonly<Record<string, CarriedImage>>,
+  { whole = false } = {},
+): Step {
   const programNames = (manifest.programs ?? []).map(({ name }) => name);
   const program = programStep(manifest.name, programNames);
   const images = Object.entries(carried);
@@ -37,18 +67,14 @@ export function initramfsStep(manifest: Manifest, carried: Readonly<Record<strin
       (file) => file.package,
     ),
     inputs: async () => ({
-      recipe: await digestFile(import.meta.filename),
-      writers: (await Promise.all(WRITERS.map(digestFile))).join(),
+      ...(await recipe()),
       carried: JSON.stringify(images.map(([name, image]) => [name, 'step' in image ? image.file : image.path])),
       // What ldd finds is the machine's: the bytes count, not the versions.
       extras: digestBytes(writeCpio(await extraEntries(programs))),
     }),
     async build(job) {
       const entries: CpioEntry[] = [
-        ...FOLDERS.map((path) => ({ kind: 'directory' as const, path, mode: path === 'tmp' ? 0o1777 : 0o755 })),
-        // The kernel opens it as the first program's standard streams, before anything is mounted.
-        { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
-        { kind: 'file', path: 'init', mode: 0o755, bytes: await readFile(job.artifact(runtime).path('ennead-rt')) },
+        ...(whole ? await baseEntries(job) : []),
         ...(await programEntries(job.artifact(program), ['service', ...programNames])),
         ...(await extraEntries(programs)),
         ...(await carriedEntries(job, images)),
@@ -57,6 +83,15 @@ export function initramfsStep(manifest: Manifest, carried: Readonly<Record<strin
       return { version: job.artifact(program).version };
     },
   };
+}
+
+async function baseEntries(scope: Scope): Promise<CpioEntry[]> {
+  return [
+    ...FOLDERS.map((path) => ({ kind: 'directory' as const, path, mode: path === 'tmp' ? 0o1777 : 0o755 })),
+    // The kernel opens it as the first program's standard streams, before anything is mounted.
+    { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
+    { kind: 'file', path: 'init', mode: 0o755, bytes: await readFile(scope.artifact(runtime).path('ennead-rt')) },
+  ];
 }
 
 function programEntries(program: Artifact, names: readonly string[]): Promise<CpioEntry[]> {

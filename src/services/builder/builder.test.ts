@@ -197,7 +197,11 @@ describe('Toolstack', () => {
   it('gets the configuration of the host', async () => {
     await world.startBuilder();
     await world.report(card);
-    expect(world.builds.get(TOOLSTACK)?.ramdiskPaths).toEqual(['/images/toolstack.cpio', '/images/host-config.cpio']);
+    expect(world.builds.get(TOOLSTACK)?.ramdiskPaths).toEqual([
+      '/images/base.cpio',
+      '/images/toolstack.cpio',
+      '/images/host-config.cpio',
+    ]);
   });
 
   it('is built on a host without a network, too, and does not wait for a card', async () => {
