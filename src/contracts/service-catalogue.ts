@@ -16,7 +16,7 @@ export const serviceCatalogue = {
   bootstrapper: {
     job: 'first VM (domain 0): builds XenStore, Builder and PCIBack, then hands over',
     kernel: 'pci',
-    memoryMib: 144,
+    memoryMib: 192,
     options: ['pci=off', 'acpi=off', 'swiotlb=noforce'],
   },
   'xenstore-state': {
