@@ -58,6 +58,5 @@ startService('toolstack', async ({ log }) => {
   forgetSshServer(ssh);
   runSshServer(ssh);
   await sshServerListens(ssh);
-  log('answers the operator');
   await toolstack.driversSettled();
 });

@@ -1,4 +1,4 @@
-/** Looks at nodes in the pages that State shows (src/contracts/xenstore-contents.ts), as State would answer. Pages that make no sense end the process. */
+/** Looks at nodes in the pages that State shows (src/contracts/xenstore-contents.ts), as State would answer. Pages that make no sense fail the handler. */
 import {
   BODY,
   bucketOffset,

@@ -37,7 +37,7 @@ export class StateClient {
 /** Grants of the pages that State shows. */
 export const contentsOf = (link: StateLink): readonly GrantRef[] => ask(link, 'contents', {}).refs;
 
-/** A refusal or an answer that makes no sense is a bug of ours: it ends the process. */
+/** A refusal or an answer that makes no sense is a bug of ours: it fails the handler, which is undone. */
 function ask<O extends StateOperation>(link: StateLink, operation: O, request: StateRequest<O>): StateAnswer<O> {
   const [number, asked, answered] = stateOperations[operation] as readonly [number, Codec<unknown>, Codec<unknown>];
   const body = encode(asked, request);
