@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,19 +107,24 @@ describe('Execution', () => {
   });
 
   it('overlaps steps of different lanes and no others', async () => {
-    let running: string[] = [];
+    const running = new Set<string>();
     const seen: string[] = [];
-    const slow = (name: string, lane: Step['lane']): Step =>
-      step(name, {
+    const begun = new EventEmitter();
+    /** Runs until the steps that it names have begun, too. */
+    const until = (name: string, lane: Step['lane'], ...others: readonly string[]): Step => {
+      const all = others.map((other) => once(begun, other));
+      return step(name, {
         lane,
         make: async () => {
-          running.push(name);
-          await new Promise((resolve) => setTimeout(resolve, 30));
+          running.add(name);
           seen.push([...running].sort().join('+'));
-          running = running.filter((other) => other !== name);
+          begun.emit(name);
+          await Promise.all(all);
+          running.delete(name);
         },
       });
-    await makeAll(slow('compile', 'cpu'), slow('link', 'cpu'), slow('fetch', 'network'));
+    };
+    await makeAll(until('compile', 'cpu', 'fetch'), until('link', 'cpu'), until('fetch', 'network', 'compile'));
     expect(seen).not.toContain('compile+link');
     expect(seen.some((names) => names === 'compile+fetch')).toBe(true);
   });
