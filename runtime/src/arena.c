@@ -31,7 +31,7 @@
 #define FREE 1ul
 #define PREVIOUS_FREE 2ul
 #define FLAGS (FREE | PREVIOUS_FREE)
-#define TOUCHED (512ul << 10) /* what every engine needs: taken from the kernel at once, not by a page fault each */
+#define TOUCHED (512ul << 10) /* what a service comes to need: taken from the kernel at once, not by a page fault each */
 #define DISCARD_MIN (4ul << 20) /* longer stretches are given back to the kernel instead of zeroed */
 
 struct block {

@@ -47,13 +47,19 @@ static size_t padded(off_t size) { return ((size_t)size + PAGE_BYTES - 1) & ~(si
 /* Not read: a copy of 24 MiB would be 6000 page faults, which a PV domain pays dearly for. */
 static bool map_file(const char *path, uint8_t *at, size_t size) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
+  struct stat st;
   if (fd < 0)
     return false;
-  void *mapped = mmap(at, size, PROT_READ, MAP_PRIVATE | MAP_FIXED | MAP_POPULATE, fd, 0);
+  bool done = fstat(fd, &st) == 0;
+  if (done && (size_t)st.st_size != size) {
+    errno = EIO; /* not as long as it was */
+    done = false;
+  }
+  done = done && mmap(at, size, PROT_READ, MAP_PRIVATE | MAP_FIXED | MAP_POPULATE, fd, 0) != MAP_FAILED;
   int error = errno;
   close(fd);
   errno = error;
-  return mapped != MAP_FAILED;
+  return done;
 }
 
 /* Puts the ramdisks behind each other, each from a page of its own on; the gaps are zero, as cpio allows between archives. */

@@ -65,8 +65,9 @@ function readSegment(file: Uint8Array, view: DataView, at: number): Segment {
 /** The same memory as segments whose bytes hold no long run of zeroes, each with the zeroes that follow it. */
 function withoutGaps(segment: Segment): Segment[] {
   const { bytes, memoryBytes } = segment;
-  const starts = [0, ...gapsIn(bytes).map(({ end }) => end)];
-  const ends = [...gapsIn(bytes).map(({ start }) => start), bytes.length];
+  const gaps = gapsIn(bytes);
+  const starts = [0, ...gaps.map(({ end }) => end)];
+  const ends = [...gaps.map(({ start }) => start), bytes.length];
   return starts.map((start, index) => ({
     ...segment,
     address: segment.address + BigInt(start),

@@ -41,13 +41,13 @@ function imagesFor(
 
 function initramfsSteps(): ReadonlyMap<ServiceName, Step> {
   const steps = new Map<ServiceName, Step>();
-  const add = (service: ServiceName, carried: Record<string, CarriedImage> = {}, options = {}): void => {
-    steps.set(service, initramfsStep(manifestOf(service), carried, options));
+  const add = (service: ServiceName, carried: Record<string, CarriedImage> = {}, whole = false): void => {
+    steps.set(service, initramfsStep(manifestOf(service), carried, { whole }));
   };
   for (const service of BUILT_BY_BUILDER) add(service);
   for (const service of BUILT_BY_BOOTSTRAPPER.filter((name) => name !== 'builder')) add(service);
   add('builder', { ...imagesFor(BUILT_BY_BUILDER, steps), 'pvgrub.elf': PV_GRUB });
-  add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps), { whole: true });
+  add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps), true);
   return steps;
 }
 

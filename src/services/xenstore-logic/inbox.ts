@@ -1,7 +1,8 @@
 /** The next request in a client's ring. */
 import { consumeRing, readRing } from '../../kit/ring.ts';
-import { ringErrors } from '../../wire/byte-ring.ts';
-import { concat, type Packet, parsePacket } from '../../wire/xenstore-message.ts';
+import { inputOf, ringErrors, usedBytes } from '../../wire/byte-ring.ts';
+import { concat, type Packet, type Parsed, parsePacket } from '../../wire/xenstore-message.ts';
+import type { SharedRegion } from '../../xen/ports.ts';
 import type { Client } from './client-table.ts';
 import type { LogicPorts } from './ports.ts';
 import type { StateClient } from './state-client.ts';
@@ -20,23 +21,37 @@ const NOTHING = new Uint8Array(0);
 /** Linux makes an event for the first piece of a request and writes the others behind it: looking again is cheaper than keeping the piece. */
 const LOOKS_MAX = 10;
 
+const { consumer, producer } = inputOf('server');
+
+/** How much a client has written that nobody has consumed, or that its indices are impossible. */
+export const unreadBytes = (ring: SharedRegion): ReturnType<typeof usedBytes> =>
+  usedBytes(ring.load32(consumer), ring.load32(producer));
+
+/** What the ring holds, and what that is behind the bytes that came before. null: the client's indices are impossible. */
+function readRequest(ring: SharedRegion, before: Uint8Array): { bytes: Uint8Array; parsed: Parsed } | null {
+  for (let looks = 1; ; looks += 1) {
+    const bytes = readRing(ring, 'server');
+    if (!bytes) return null;
+    const parsed = parsePacket(concat(before, bytes));
+    if (parsed.is !== 'need' || looks === LOOKS_MAX) return { bytes, parsed };
+  }
+}
+
 /**
  * An incomplete request is taken out of the ring and kept in State, in two cases the only way on: when it is larger than the ring, and because
  * Linux makes no event for bytes that it adds to a ring with unread ones.
  */
 export function receive(ports: LogicPorts, state: StateClient, client: Client): Received {
   const ring = ports.rings.at(client.ring);
-  let bytes = readRing(ring, 'server');
-  if (bytes?.length === 0) return { is: 'none' };
+  const unread = unreadBytes(ring);
+  if (typeof unread === 'string') return { is: 'fault', error: ringErrors.index };
+  if (unread === 0) return { is: 'none' };
   const { domid } = client;
   const before = client.partial ? state.ask('partial', { domid, more: NOTHING, last: true }).whole : NOTHING;
   client.partial = false;
-  let parsed = parsePacket(concat(before, bytes ?? NOTHING));
-  for (let looks = 1; bytes && parsed.is === 'need' && looks < LOOKS_MAX; looks += 1) {
-    bytes = readRing(ring, 'server');
-    parsed = parsePacket(concat(before, bytes ?? NOTHING));
-  }
-  if (!bytes) return { is: 'fault', error: ringErrors.index };
+  const request = readRequest(ring, before);
+  if (!request) return { is: 'fault', error: ringErrors.index };
+  const { bytes, parsed } = request;
   if (parsed.is === 'fault') return { is: 'fault', error: ringErrors.protocol };
   if (parsed.is === 'packet')
     return { is: 'request', packet: parsed.packet, ringBytes: parsed.consumed - before.length };

@@ -3,13 +3,13 @@
  * gone. All that it knows comes from its arguments, the recovery box and State, so that the heap can be rolled back after it.
  */
 import { consumeRing } from '../../kit/ring.ts';
-import { ERROR_OFFSET, usedBytes } from '../../wire/byte-ring.ts';
+import { ERROR_OFFSET } from '../../wire/byte-ring.ts';
 import { type ErrorName, encodePacket, encodeStrings, messageTypes, type Packet } from '../../wire/xenstore-message.ts';
 import type { DomId, EventPort } from '../../xen/ports.ts';
 import { type Client, ClientTable } from './client-table.ts';
 import { Domains } from './domains.ts';
-import { receive } from './inbox.ts';
-import { Outbox, requestIndices } from './outbox.ts';
+import { receive, unreadBytes } from './inbox.ts';
+import { Outbox } from './outbox.ts';
 import type { LogicPorts } from './ports.ts';
 import type { Firing, Request } from './request.ts';
 import { requestHandlers } from './request-table.ts';
@@ -99,8 +99,7 @@ class Logic {
 
   hasInput(client: Client): boolean {
     if (client.broken || client.unsent || !this.table.of(client.domid)) return false;
-    const ring = this.ports.rings.at(client.ring);
-    return usedBytes(ring.load32(requestIndices.consumer), ring.load32(requestIndices.producer)) !== 0;
+    return unreadBytes(this.ports.rings.at(client.ring)) !== 0;
   }
 
   private answer(client: Client, { type, requestId, transactionId, payload }: Packet): void {

@@ -1,6 +1,6 @@
 /** Bytes on their way to clients: into the ring when there is room and nothing waits before them, else through State's queue. */
 import { writeRing } from '../../kit/ring.ts';
-import { inputOf, outputOf, RING_BYTES, ringErrors, usedBytes } from '../../wire/byte-ring.ts';
+import { outputOf, RING_BYTES, ringErrors, usedBytes } from '../../wire/byte-ring.ts';
 import type { Client } from './client-table.ts';
 import type { LogicPorts } from './ports.ts';
 import type { StateClient } from './state-client.ts';
@@ -73,5 +73,3 @@ export class Outbox {
     return written ?? 0;
   }
 }
-
-export const requestIndices = inputOf('server');

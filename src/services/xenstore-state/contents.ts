@@ -84,7 +84,7 @@ export class Contents {
   }
 }
 
-/** undefined: too large for any. */
+/** null: too large for any. */
 function sizeFor(body: Uint8Array): number | null {
   const size = Math.max(0, Math.ceil(Math.log2(BODY + body.length)) - SMALLEST_LOG2);
   return size < SIZES ? size : null;
