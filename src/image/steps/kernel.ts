@@ -10,7 +10,9 @@ import { linuxSource } from './sources.ts';
 export type KernelName = 'core' | 'pci' | 'driver';
 
 const FOLDER = join(import.meta.dirname, '..', 'kernel');
-const PATCHES = ['compact-image.patch', 'no-mp-table.patch', 'xen-frequency.patch'].map((name) => join(FOLDER, name));
+const PATCHES = ['compact-image', 'known-device', 'no-mp-table', 'pciback-answers', 'xen-frequency'].map((name) =>
+  join(FOLDER, `${name}.patch`),
+);
 const FRAGMENTS: Record<KernelName, readonly string[]> = {
   core: ['base', 'core'],
   pci: ['base', 'pci'],
