@@ -24,7 +24,7 @@ const VIFS_MAX = 256;
 /** The card and the other end of its cable agree on a speed first. Without a cable NetBack serves its guests among themselves. */
 const CARRIER_WAIT_MS = 5_000;
 /** Linux announces the carrier to nobody who only listens to devices. */
-const CARRIER_LOOK_MS = 100;
+const CARRIER_LOOK_MS = 20;
 const CARRIER_BYTES_MAX = 8;
 
 export const runNetback = (ports: NetbackPorts): Promise<void> => runDriverVm(ports, (vm) => startNetback(ports, vm));

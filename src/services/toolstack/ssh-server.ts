@@ -11,7 +11,7 @@ const RUNTIME_NAME = '/bin/ennead-rt';
 const KEYS_BYTES_MAX = 64 * 1024;
 const RESTART_DELAY_MS = 1_000;
 const PID_FILE = '/run/dropbear.pid';
-const LOOK_AGAIN_MS = 100;
+const LOOK_AGAIN_MS = 20;
 /** Larger than dropbear's default: volumes are imported through it. */
 const RECEIVE_WINDOW_BYTES = 1024 * 1024;
 const KEEPALIVE_SECONDS = 30;

@@ -91,15 +91,14 @@ export class ClientTable {
     return undefined;
   }
 
+  /** As of the last `save`. */
   get someoneWaits(): boolean {
-    this.settle();
     for (let index = 0; index < this.count; index += 1) if (this.waits(index)) return true;
     return false;
   }
 
-  /** Clients take turns, so that a busy one holds nobody up for long. */
+  /** As of the last `save`. Clients take turns, so that a busy one holds nobody up for long. */
   nextWaiting(): Client | undefined {
-    this.settle();
     const turn = this.view.getUint32(4, true);
     for (let step = 1; step <= this.count; step += 1) {
       const index = (turn + step) % this.count;

@@ -132,6 +132,7 @@ describe('the client table', () => {
     const clients = [16, 17, 18].map((domid) => table.add(domid, domid + 100, domid + 200));
     for (const client of clients) client.waiting = true;
     Object.assign(clients[1] ?? {}, { unsent: true, broken: true });
+    table.save();
     expect(table.nextWaiting()?.domid).toBe(17);
     table.save();
     const again = ClientTable.read(kept);
