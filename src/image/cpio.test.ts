@@ -42,6 +42,18 @@ describe('writeCpio()', () => {
     expect(writeCpio([...ENTRIES].reverse())).toEqual(writeCpio(ENTRIES));
   });
 
+  it('ends at the end of a page with the header of a file that lies behind it', () => {
+    const bytes = Buffer.from(writeCpio(ENTRIES, { path: 'init', mode: 0o755, bytes: 5 }));
+    expect(bytes.length % 4096).toBe(0);
+    const last = bytes.lastIndexOf('070701');
+    expect(last % 4).toBe(0);
+    const [header, name] = GOLDEN[3]!.split('|');
+    const sixth = header!.replace('00000004', '00000006').replaceAll(' ', '').toLowerCase();
+    expect(bytes.subarray(last).toString('latin1')).toBe(sixth + name!.replaceAll('~', '\0'));
+    const archive = golden();
+    expect(bytes.subarray(0, last).toString('latin1').replace(/\0*$/, '')).toBe(archive.replace(/\0*$/, ''));
+  });
+
   it('is read by cpio, which sees modes, owners, devices and links', () => {
     const listing = execFileSync('cpio', ['--list', '--verbose', '--numeric-uid-gid', '--quiet'], {
       input: writeCpio(ENTRIES),

@@ -20,15 +20,27 @@ const MAGIC = '070701';
 const TRAILER = 'TRAILER!!!';
 /** Archives end on this boundary. */
 const BLOCK_BYTES = 512;
+const PAGE_BYTES = 4096;
+const PLAIN = { links: 1, major: 0, minor: 0 } as const;
 const TYPE_BITS = { directory: 0o040000, file: 0o100000, link: 0o120000, 'character-device': 0o020000 } as const;
 
-/** Paths have no leading slash. Parent folders are added where missing. */
-export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
+/** A file that is not in the archive, but will lie behind it in memory, from the next page on. */
+export interface FileBehind {
+  readonly path: string;
+  readonly mode?: number;
+  readonly bytes: number;
+}
+
+/** Paths have no leading slash. Parent folders are added where missing, but for those of the file behind the archive. */
+export function writeCpio(entries: readonly CpioEntry[], behind?: FileBehind): Uint8Array {
   const all = withParents(entries);
   const parts = all.map((entry, index) => encode(entry, index + 1));
-  parts.push(member({ path: TRAILER, mode: 0, inode: 0, links: 1, major: 0, minor: 0, data: new Uint8Array() }));
+  parts.push(header({ ...PLAIN, path: TRAILER, mode: 0, inode: 0 }, 0));
   const bytes = Buffer.concat(parts);
-  return Buffer.concat([bytes, zeros(bytes.length, BLOCK_BYTES)]);
+  if (!behind) return Buffer.concat([bytes, zeros(bytes.length, BLOCK_BYTES)]);
+  const mode = TYPE_BITS.file | (behind.mode ?? 0o644);
+  const last = header({ ...PLAIN, path: behind.path, mode, inode: all.length + 1 }, behind.bytes);
+  return Buffer.concat([bytes, zeros(bytes.length + last.length, PAGE_BYTES), last]);
 }
 
 function withParents(entries: readonly CpioEntry[]): CpioEntry[] {
@@ -50,7 +62,7 @@ function withParents(entries: readonly CpioEntry[]): CpioEntry[] {
 }
 
 function encode(entry: CpioEntry, inode: number): Buffer {
-  const common = { path: entry.path, inode, major: 0, minor: 0, links: 1, data: new Uint8Array() };
+  const common = { ...PLAIN, path: entry.path, inode, data: new Uint8Array() };
   const type = TYPE_BITS[entry.kind];
   switch (entry.kind) {
     case 'directory':
@@ -64,22 +76,25 @@ function encode(entry: CpioEntry, inode: number): Buffer {
   }
 }
 
-interface Member {
+interface Header {
   readonly path: string;
   readonly mode: number;
   readonly inode: number;
   readonly links: number;
   readonly major: number;
   readonly minor: number;
-  readonly data: Uint8Array;
 }
 
-function member({ path, mode, inode, links, major, minor, data }: Member): Buffer {
+function member({ data, ...described }: Header & { readonly data: Uint8Array }): Buffer {
+  return Buffer.concat([header(described, data.length), data, zeros(data.length, 4)]);
+}
+
+function header({ path, mode, inode, links, major, minor }: Header, bytes: number): Buffer {
   const name = Buffer.from(`${path}\0`);
   // ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
-  const fields = [inode, mode, 0, 0, links, 0, data.length, 0, 0, major, minor, name.length, 0];
-  const header = Buffer.from(MAGIC + fields.map((field) => field.toString(16).padStart(8, '0')).join(''), 'ascii');
-  return Buffer.concat([header, name, zeros(header.length + name.length, 4), data, zeros(data.length, 4)]);
+  const fields = [inode, mode, 0, 0, links, 0, bytes, 0, 0, major, minor, name.length, 0];
+  const numbers = Buffer.from(MAGIC + fields.map((field) => field.toString(16).padStart(8, '0')).join(''), 'ascii');
+  return Buffer.concat([numbers, name, zeros(numbers.length + name.length, 4)]);
 }
 
 function zeros(length: number, boundary: number): Buffer {

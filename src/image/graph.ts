@@ -4,7 +4,7 @@ import { manifests } from '../policy/manifests.ts';
 import type { Step } from './step.ts';
 import { exampleDisk, hostDisk } from './steps/disk.ts';
 import { exampleGuest } from './steps/guest.ts';
-import { archiveName, baseImage, type CarriedImage, initramfsStep } from './steps/initramfs.ts';
+import { archiveName, baseImage, type CarriedImage, type InitramfsOptions, initramfsStep } from './steps/initramfs.ts';
 import { type KernelName, kernels } from './steps/kernel.ts';
 import { policy } from './steps/policy.ts';
 import { runtime } from './steps/runtime.ts';
@@ -20,6 +20,8 @@ const BUILT_BY_BOOTSTRAPPER: readonly ServiceName[] = ['xenstore-state', 'xensto
 function kernelImage(kernel: KernelName): [string, CarriedImage] {
   return [`${kernel}.elf`, { step: kernels[kernel], file: `${kernel}.elf` }];
 }
+
+const SHARED_KERNEL = kernelImage('core');
 
 function manifestOf(service: ServiceName): Manifest {
   const manifest = manifests.find(({ name }) => name === service);
@@ -41,13 +43,19 @@ function imagesFor(
 
 function initramfsSteps(): ReadonlyMap<ServiceName, Step> {
   const steps = new Map<ServiceName, Step>();
-  const add = (service: ServiceName, carried: Record<string, CarriedImage> = {}, whole = false): void => {
-    steps.set(service, initramfsStep(manifestOf(service), carried, { whole }));
+  const add = (
+    service: ServiceName,
+    carried: Record<string, CarriedImage> = {},
+    options: InitramfsOptions = {},
+  ): void => {
+    steps.set(service, initramfsStep(manifestOf(service), carried, options));
   };
   for (const service of BUILT_BY_BUILDER) add(service);
   for (const service of BUILT_BY_BOOTSTRAPPER.filter((name) => name !== 'builder')) add(service);
-  add('builder', { ...imagesFor(BUILT_BY_BUILDER, steps), 'pvgrub.elf': PV_GRUB });
-  add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps), true);
+  // Bootstrapper has a kernel of its own for the VMs that it builds, and Builder gets that one.
+  const { [SHARED_KERNEL[0]]: _, ...images } = imagesFor(BUILT_BY_BUILDER, steps);
+  add('builder', { ...images, 'pvgrub.elf': PV_GRUB }, { behind: SHARED_KERNEL });
+  add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps), { whole: true });
   return steps;
 }
 

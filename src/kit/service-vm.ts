@@ -4,6 +4,7 @@ import { type CataloguedService, type CatalogueEntry, serviceCatalogue } from '.
 import type { DomId, PvImage } from '../xen/ports.ts';
 
 export const IMAGES = '/images';
+const RUNTIME = '/init';
 
 /**
  * The kernel's log and the service's go to Xen's own console through hypercalls. A domU gets no hvc0: nobody serves the consoles of
@@ -27,8 +28,8 @@ export function serviceImage(service: CataloguedService, options: ServiceVmOptio
   const words = [console, ...COMMON_OPTIONS, ...ownOptions, ...(options.kernelOptions ?? [])];
   return {
     kernelPath: `${IMAGES}/${kernel}.elf`,
-    // What all service VMs have, then what is this one's own.
-    ramdiskPaths: [`${IMAGES}/base.cpio`, `${IMAGES}/${service}.cpio`, ...(options.ramdisks ?? [])],
+    // What all service VMs have, which ends with the program that this VM runs itself; then what is the new one's own.
+    ramdiskPaths: [`${IMAGES}/base.cpio`, RUNTIME, `${IMAGES}/${service}.cpio`, ...(options.ramdisks ?? [])],
     cmdline: [...words, encodeBootParameters(options.parameters ?? {})].join(' ').trim(),
   };
 }

@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Manifest, ServiceName } from '../../kit/manifest.ts';
 import { compactElf } from '../compact-elf.ts';
-import { type CpioEntry, writeCpio } from '../cpio.ts';
+import { type CpioEntry, type FileBehind, writeCpio } from '../cpio.ts';
 import { digestBytes, digestFile } from '../digest.ts';
 import { extraEntries } from '../extra-files.ts';
 import type { Artifact, Scope, Step } from '../step.ts';
@@ -30,6 +30,7 @@ const recipe = async (): Promise<Record<string, string>> => ({
 });
 
 const BASE_ARCHIVE = 'base.cpio';
+const INIT = { path: 'init', mode: 0o755 } as const;
 
 const baseInitramfs: Step = {
   name: 'initramfs-base',
@@ -39,23 +40,32 @@ const baseInitramfs: Step = {
   packages: [],
   inputs: recipe,
   async build(job) {
-    await writeFile(join(job.outDir, BASE_ARCHIVE), writeCpio(await baseEntries(job)));
+    const { length } = await runtimeBytes(job);
+    await writeFile(join(job.outDir, BASE_ARCHIVE), writeCpio(BASE_ENTRIES, { ...INIT, bytes: length }));
     return { version: job.artifact(runtime).version };
   },
 };
 
-/** Whoever builds other service VMs puts it before their own archives. */
+/** Whoever builds other service VMs puts it, and its own ennead-rt behind it, before their own archives. */
 export const baseImage: readonly [string, CarriedImage] = [BASE_ARCHIVE, { step: baseInitramfs, file: BASE_ARCHIVE }];
 
-/** `carried`: by file name under /images. `whole`: for a VM that gets one archive only. */
+export interface InitramfsOptions {
+  /** For a VM that gets one archive only. */
+  readonly whole?: boolean;
+  /** An image under /images that the VM's builder has itself, and puts behind the archive. */
+  readonly behind?: readonly [string, CarriedImage];
+}
+
+/** `carried`: by file name under /images. */
 export function initramfsStep(
   manifest: Manifest,
   carried: Readonly<Record<string, CarriedImage>>,
-  { whole = false } = {},
+  { whole = false, behind }: InitramfsOptions = {},
 ): Step {
   const programNames = (manifest.programs ?? []).map(({ name }) => name);
   const program = programStep(manifest.name, programNames);
-  const images = Object.entries(carried);
+  const inside = Object.entries(carried);
+  const images = [...inside, ...(behind ? [behind] : [])];
   const steps = images.flatMap(([, image]) => ('step' in image ? [image.step] : []));
   const programs = manifest.files.map((file) => file.path);
   return {
@@ -69,30 +79,31 @@ export function initramfsStep(
     inputs: async () => ({
       ...(await recipe()),
       carried: JSON.stringify(images.map(([name, image]) => [name, 'step' in image ? image.file : image.path])),
+      behind: behind?.[0] ?? '',
       // What ldd finds is the machine's: the bytes count, not the versions.
       extras: digestBytes(writeCpio(await extraEntries(programs))),
     }),
     async build(job) {
       const entries: CpioEntry[] = [
-        ...(whole ? await baseEntries(job) : []),
+        ...(whole ? [...BASE_ENTRIES, { kind: 'file' as const, ...INIT, bytes: await runtimeBytes(job) }] : []),
         ...(await programEntries(job.artifact(program), ['service', ...programNames])),
         ...(await extraEntries(programs)),
-        ...(await carriedEntries(job, images)),
+        ...(await Promise.all(inside.map((image) => carriedEntry(job, image)))),
       ];
-      await writeFile(join(job.outDir, archiveName(manifest.name)), writeCpio(entries));
+      const archive = writeCpio(entries, behind && (await fileBehind(job, behind)));
+      await writeFile(join(job.outDir, archiveName(manifest.name)), archive);
       return { version: job.artifact(program).version };
     },
   };
 }
 
-async function baseEntries(scope: Scope): Promise<CpioEntry[]> {
-  return [
-    ...FOLDERS.map((path) => ({ kind: 'directory' as const, path, mode: path === 'tmp' ? 0o1777 : 0o755 })),
-    // The kernel opens it as the first program's standard streams, before anything is mounted.
-    { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
-    { kind: 'file', path: 'init', mode: 0o755, bytes: await readFile(scope.artifact(runtime).path('ennead-rt')) },
-  ];
-}
+const BASE_ENTRIES: readonly CpioEntry[] = [
+  ...FOLDERS.map((path) => ({ kind: 'directory' as const, path, mode: path === 'tmp' ? 0o1777 : 0o755 })),
+  // The kernel opens it as the first program's standard streams, before anything is mounted.
+  { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
+];
+
+const runtimeBytes = (scope: Scope): Promise<Uint8Array> => readFile(scope.artifact(runtime).path('ennead-rt'));
 
 function programEntries(program: Artifact, names: readonly string[]): Promise<CpioEntry[]> {
   return Promise.all(
@@ -105,16 +116,15 @@ function programEntries(program: Artifact, names: readonly string[]): Promise<Cp
 }
 
 /** Kernels travel without their padding (docs/decisions/0009): a VM that carries some needs a third of the memory, and builds others at once. */
-function carriedEntries(scope: Scope, images: readonly (readonly [string, CarriedImage])[]): Promise<CpioEntry[]> {
-  return Promise.all(
-    images.map(async ([name, image]) => {
-      const path = 'step' in image ? scope.artifact(image.step).path(image.file) : image.path;
-      const bytes = await readFile(path);
-      return {
-        kind: 'file' as const,
-        path: `images/${name}`,
-        bytes: name.endsWith('.elf') ? compactElf(bytes) : bytes,
-      };
-    }),
-  );
+async function carriedEntry(
+  scope: Scope,
+  [name, image]: readonly [string, CarriedImage],
+): Promise<Extract<CpioEntry, { kind: 'file' }>> {
+  const bytes = await readFile('step' in image ? scope.artifact(image.step).path(image.file) : image.path);
+  return { kind: 'file', path: `images/${name}`, bytes: name.endsWith('.elf') ? compactElf(bytes) : bytes };
+}
+
+async function fileBehind(scope: Scope, image: readonly [string, CarriedImage]): Promise<FileBehind> {
+  const { path, bytes } = await carriedEntry(scope, image);
+  return { path, bytes: bytes.length };
 }

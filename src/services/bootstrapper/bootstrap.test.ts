@@ -138,13 +138,20 @@ test("Builder gets the host's archive where there is one, and the operator's par
   boot(xen, { own: { 'toolstack-ip': '192.0.2.5:192.0.2.1:255.255.255.0' } });
   expect(xen.built.get(4)?.ramdiskPaths).toEqual([
     '/images/base.cpio',
+    '/init',
     '/images/builder.cpio',
+    '/images/core.elf',
     '/images/builder-host.cpio',
   ]);
   expect(xen.built.get(4)?.cmdline).toContain('ennead.toolstack-ip=192.0.2.5:192.0.2.1:255.255.255.0');
   const bare = new BootingXen();
   boot(bare, { hostArchive: false });
-  expect(bare.built.get(4)?.ramdiskPaths).toEqual(['/images/base.cpio', '/images/builder.cpio']);
+  expect(bare.built.get(4)?.ramdiskPaths).toEqual([
+    '/images/base.cpio',
+    '/init',
+    '/images/builder.cpio',
+    '/images/core.elf',
+  ]);
 });
 
 test('a failure leaves Builder asleep, so that nobody takes the boot for finished', () => {

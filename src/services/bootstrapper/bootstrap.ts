@@ -35,6 +35,9 @@ const domidOf: Readonly<Record<Booted, number>> = {
  */
 const order: readonly Booted[] = ['pciback', 'xenstore-state', 'builder', 'xenstore-logic'];
 
+/** Builder's archive ends with the place for the kernel that both builders load. */
+const SHARED_KERNEL = `${IMAGES}/core.elf`;
+
 /** A cpio archive with the host's configuration, which Builder hands on unopened. */
 const HOST_ARCHIVE = `${IMAGES}/builder-host.cpio`;
 
@@ -110,7 +113,10 @@ function buildOf(service: Booted, storePorts: StorePorts, own: BootParameters, f
       return {
         ...common,
         // What the host's operator told us (Toolstack's address) is meant for Builder.
-        ...serviceImage(service, { parameters: own, ramdisks: files.stat(HOST_ARCHIVE) ? [HOST_ARCHIVE] : [] }),
+        ...serviceImage(service, {
+          parameters: own,
+          ramdisks: [SHARED_KERNEL, ...(files.stat(HOST_ARCHIVE) ? [HOST_ARCHIVE] : [])],
+        }),
         store: { domid: XENSTORE_LOGIC_DOMID, port: storePorts.builder },
       };
   }

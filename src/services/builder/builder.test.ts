@@ -199,6 +199,7 @@ describe('Toolstack', () => {
     await world.report(card);
     expect(world.builds.get(TOOLSTACK)?.ramdiskPaths).toEqual([
       '/images/base.cpio',
+      '/init',
       '/images/toolstack.cpio',
       '/images/host-config.cpio',
     ]);
