@@ -16,7 +16,7 @@ export const serviceCatalogue = {
   bootstrapper: {
     job: 'first VM (domain 0): builds XenStore, Builder and PCIBack, then hands over',
     kernel: 'pci',
-    memoryMib: 192,
+    memoryMib: 128,
     options: ['pci=off', 'acpi=off', 'swiotlb=noforce'],
   },
   'xenstore-state': {

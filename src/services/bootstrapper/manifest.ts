@@ -6,7 +6,7 @@ export const manifest = defineManifest({
   job: 'first VM (domain 0): builds XenStore, Builder and PCIBack, then hands over',
   status: 'built',
   kernel: 'pci',
-  memoryMib: 192,
+  memoryMib: 128,
   lifetime: 'boot only',
   reset: { depth: 'destroyed', when: 'Builder, which it starts last, destroys it' },
   cmdline: [

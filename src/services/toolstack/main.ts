@@ -58,8 +58,5 @@ startService('toolstack', async ({ log }) => {
   forgetSshServer(ssh);
   runSshServer(ssh);
   await sshServerListens(ssh);
-  await toolstack.driversSettled('network');
-  log('answers operators');
-  // Who is told that the host is up can use all of it.
   await toolstack.driversSettled();
 });

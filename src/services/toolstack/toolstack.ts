@@ -1,5 +1,5 @@
 /** Toolstack without its surroundings: what operators' sessions act on. main.ts gives it the real ports, tests simulated ones. */
-import { DRIVER_SETTLES_MS, type DriverStatus, isSettled, stateNode } from '../../contracts/builder.ts';
+import { DRIVER_SETTLES_MS, isSettled, stateNode } from '../../contracts/builder.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import { RpcError } from '../../kit/rpc.ts';
 import { countStart } from '../../kit/starts.ts';
@@ -40,13 +40,12 @@ export class Toolstack {
     if (storage) await this.ownDisks.releaseLeftOver(storage.domid);
   }
 
-  /** Resolves when every driver VM, or every one of a kind, serves or has failed. */
-  async driversSettled(kind?: DriverStatus['kind']): Promise<void> {
+  /** Resolves when every driver VM serves or has failed: an operator who is told that the host is up can use all of it. */
+  async driversSettled(): Promise<void> {
     const { builder, xenstore, log } = this.ports;
     const drivers = await builder.drivers();
-    const awaited = drivers.filter((driver) => kind === undefined || driver.kind === kind);
     await Promise.all(
-      awaited.map(({ domid }) =>
+      drivers.map(({ domid }) =>
         xenstore
           .waitFor(stateNode(domid), (state) => (isSettled(state) ? state : undefined), DRIVER_SETTLES_MS)
           .catch((error: unknown) => log(`driver VM ${domid}: ${String(error)}`)),

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { compactElf } from '../../../src/image/compact-elf.ts';
 import { type CpioEntry, writeCpio } from '../../../src/image/cpio.ts';
 import { buildSteps } from '../../../src/image/images.ts';
 import { kernels } from '../../../src/image/steps/kernel.ts';
@@ -64,7 +65,7 @@ export async function makeImages(
     { kind: 'file', path: 'images/tiny.elf', bytes: tinyKernel() },
   ]);
   const forBuilder: CpioEntry[] = [
-    await file('images/core.elf', parts.coreKernel),
+    { kind: 'file', path: 'images/core.elf', bytes: compactElf(await readFile(parts.coreKernel)) },
     { kind: 'file', path: 'images/hostile.cpio', bytes: hostile },
   ];
   const forBootstrapper: CpioEntry[] = [
