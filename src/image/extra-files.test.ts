@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseLdd } from './extra-files.ts';
+import { debianMaterials, extraPaths, parseLdd } from './extra-files.ts';
+import { installedVersions, toolboxOf } from './packages.ts';
 
 describe('parseLdd()', () => {
   it('takes libraries and the loader, not what the kernel provides', () => {
@@ -21,5 +22,27 @@ describe('parseLdd()', () => {
 
   it('takes nothing from a static program', () => {
     expect(parseLdd('\tstatically linked\n')).toEqual([]);
+  });
+});
+
+describe('debianMaterials()', () => {
+  it('names the package and version of a program and of each of its libraries', async () => {
+    const program = '/usr/bin/dpkg-query';
+    const paths = await extraPaths([program]);
+    const versions = await installedVersions();
+    const materials = await debianMaterials(paths, toolboxOf(versions));
+    expect(materials).toHaveLength(paths.length);
+    const byName = new Map(materials.map((material) => [material.name, material]));
+    expect(byName.get(`dpkg: ${program}`)?.version).toBe(versions.get('dpkg'));
+    expect([...byName.keys()].filter((name) => name.startsWith('libc6: '))).not.toEqual([]);
+    for (const { version, sha256 } of materials) {
+      expect(version).not.toBe('missing');
+      expect(sha256).toMatch(/^[0-9a-f]{64}$/);
+    }
+  });
+
+  it('refuses a file that no package has', async () => {
+    const versions = toolboxOf(await installedVersions());
+    await expect(debianMaterials([import.meta.filename], versions)).rejects.toThrow('no Debian package has');
   });
 });

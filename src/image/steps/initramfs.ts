@@ -8,7 +8,7 @@ import type { Manifest, ServiceName } from '../../kit/manifest.ts';
 import { compactElf } from '../compact-elf.ts';
 import { type CpioEntry, type FileBehind, writeCpio } from '../cpio.ts';
 import { digestBytes, digestFile } from '../digest.ts';
-import { extraEntries } from '../extra-files.ts';
+import { debianMaterials, extraEntries, extraPaths } from '../extra-files.ts';
 import type { Artifact, Scope, Step } from '../step.ts';
 import { programStep } from './program.ts';
 import { runtime } from './runtime.ts';
@@ -92,7 +92,11 @@ export function initramfsStep(
       ];
       const archive = writeCpio(entries, behind && (await fileBehind(job, behind)));
       await writeFile(join(job.outDir, archiveName(manifest.name)), archive);
-      return { version: job.artifact(program).version };
+      const fromDebian = [
+        ...(await extraPaths(programs)),
+        ...inside.flatMap(([, image]) => ('package' in image ? [image.path] : [])),
+      ];
+      return { version: job.artifact(program).version, materials: await debianMaterials(fromDebian, job.toolbox) };
     },
   };
 }
