@@ -153,7 +153,7 @@ declare module 'ennead:rt' {
   export interface PvBuild {
     readonly domid: number;
     readonly memoryMib: number;
-    /** Files; the ramdisks are concatenated, each padded to 512 bytes. */
+    /** Files; the ramdisks are concatenated, each from a page of its own on, with zeroes between. */
     readonly kernel: string;
     readonly ramdisks: readonly string[];
     /** At most 1023 bytes. */
