@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { debianMaterials, extraPaths, parseLdd } from './extra-files.ts';
+import { debianMaterials, extraEntries, parseLdd } from './extra-files.ts';
 import { installedVersions, toolboxOf } from './packages.ts';
 
 describe('parseLdd()', () => {
@@ -28,7 +28,7 @@ describe('parseLdd()', () => {
 describe('debianMaterials()', () => {
   it('names the package and version of a program and of each of its libraries', async () => {
     const program = '/usr/bin/dpkg-query';
-    const paths = await extraPaths([program]);
+    const paths = (await extraEntries([program])).map(({ path }) => `/${path}`);
     const versions = await installedVersions();
     const materials = await debianMaterials(paths, toolboxOf(versions));
     expect(materials).toHaveLength(paths.length);

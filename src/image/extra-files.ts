@@ -7,17 +7,12 @@ import { digestFile } from './digest.ts';
 import type { Toolbox } from './packages.ts';
 import type { Material } from './step.ts';
 
-/** Absolute paths, in an order of their own: the programs and the libraries, where the loader looks for them. */
-export async function extraPaths(programs: readonly string[]): Promise<string[]> {
-  const libraries = await Promise.all(programs.map(librariesOf));
-  return [...new Set([...programs, ...libraries.flat()])].sort();
-}
-
-/** The files as archive entries. */
+/** The files as archive entries, under the paths where the loader looks for them. */
 export async function extraEntries(programs: readonly string[]): Promise<CpioEntry[]> {
-  const paths = await extraPaths(programs);
+  const libraries = await Promise.all(programs.map(librariesOf));
+  const paths = new Set([...programs, ...libraries.flat()]);
   return Promise.all(
-    paths.map(async (path) => ({
+    [...paths].sort().map(async (path) => ({
       kind: 'file' as const,
       path: path.slice(1),
       mode: 0o755,
@@ -26,7 +21,7 @@ export async function extraEntries(programs: readonly string[]): Promise<CpioEnt
   );
 }
 
-/** For the bill of materials: each file of the distribution, and the package it is from. */
+/** For the bill of materials: each file of the distribution, by its absolute path, and the package it is from. */
 export function debianMaterials(paths: readonly string[], toolbox: Toolbox): Promise<Material[]> {
   return Promise.all(
     paths.map(async (path) => {

@@ -8,7 +8,7 @@ import type { Manifest, ServiceName } from '../../kit/manifest.ts';
 import { compactElf } from '../compact-elf.ts';
 import { type CpioEntry, type FileBehind, writeCpio } from '../cpio.ts';
 import { digestBytes, digestFile } from '../digest.ts';
-import { debianMaterials, extraEntries, extraPaths } from '../extra-files.ts';
+import { debianMaterials, extraEntries } from '../extra-files.ts';
 import type { Artifact, Scope, Step } from '../step.ts';
 import { programStep } from './program.ts';
 import { runtime } from './runtime.ts';
@@ -84,16 +84,17 @@ export function initramfsStep(
       extras: digestBytes(writeCpio(await extraEntries(programs))),
     }),
     async build(job) {
+      const extras = await extraEntries(programs);
       const entries: CpioEntry[] = [
         ...(whole ? [...BASE_ENTRIES, { kind: 'file' as const, ...INIT, bytes: await runtimeBytes(job) }] : []),
         ...(await programEntries(job.artifact(program), ['service', ...programNames])),
-        ...(await extraEntries(programs)),
+        ...extras,
         ...(await Promise.all(inside.map((image) => carriedEntry(job, image)))),
       ];
       const archive = writeCpio(entries, behind && (await fileBehind(job, behind)));
       await writeFile(join(job.outDir, archiveName(manifest.name)), archive);
       const fromDebian = [
-        ...(await extraPaths(programs)),
+        ...extras.map(({ path }) => `/${path}`),
         ...inside.flatMap(([, image]) => ('package' in image ? [image.path] : [])),
       ];
       return { version: job.artifact(program).version, materials: await debianMaterials(fromDebian, job.toolbox) };
