@@ -16,6 +16,7 @@ const stages: readonly Stage[] = [
   ['Debian packages', () => installPackages({ tests: true })],
   ['unit tests', script('test:unit')],
   ['images', () => buildImages()],
+  ['images, built once more', script('test:reproducible')],
   ['runtime tests', script('test:runtime')],
   ['attacks on a booted Xen', script('test:security')],
   ['tests on a booted host', script('test:e2e')],

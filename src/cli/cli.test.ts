@@ -321,6 +321,7 @@ test('every command explains itself with an example', async () => {
     'host log',
     'image build',
     'image list',
+    'image verify',
     'xenstore quota',
   ];
   const volumes = ['list', 'create', 'delete', 'import', 'export'].map((command) => `volume ${command}`);

@@ -42,6 +42,7 @@ export const exitCodes = {
   'image-failed': 19,
   'no-file': 20,
   'host-forced': 21,
+  'image-differs': 22,
   // As shells report a program that Ctrl+C ended.
   interrupted: 130,
 } as const satisfies Record<ToolstackError, number> & Record<string, number>;

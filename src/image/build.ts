@@ -7,6 +7,7 @@ import { MissingPackagesError } from './packages.ts';
 
 export { type BuildOptions, buildImages, type ImageSet, installPackages } from './images.ts';
 export { formatImageList, type ListedImage, listImages } from './list.ts';
+export { formatVerification, verifiableSteps, verifyImages } from './verify.ts';
 
 const HELP = `usage: npx tsx src/image/build.ts [--only STEP]… [--refresh] [--keep-work] | --list | --help
 

@@ -136,7 +136,8 @@ function toolboxFor(
   return ensurePackages(names, store.logPath(PACKAGES_TASK), progress);
 }
 
-function allNeeds(wanted: readonly Step[]): Step[] {
+/** With `wanted` themselves. */
+export function allNeeds(wanted: readonly Step[]): Step[] {
   const found = new Set<Step>();
   const visit = (step: Step): void => {
     if (found.has(step)) return;

@@ -9,6 +9,8 @@ import { digestFile, digestRecord, type Sha256 } from './digest.ts';
 import type { Artifact, ArtifactFile, Built, Material } from './step.ts';
 
 const RECORD = 'artifact.json';
+/** The folder of all artifacts in a cache. */
+export const ARTIFACTS = 'artifacts';
 /** Enough of a SHA-256 for folder names. */
 const KEY_DIGITS = 20;
 
@@ -36,7 +38,7 @@ export class Store {
   }
 
   async createFolders(): Promise<void> {
-    for (const name of ['artifacts', 'logs', 'apt']) await mkdir(join(this.root, name), { recursive: true });
+    for (const name of [ARTIFACTS, 'logs', 'apt']) await mkdir(join(this.root, name), { recursive: true });
   }
 
   /** Whatever an earlier build left is half-made: it died before its rename. */
@@ -91,8 +93,8 @@ export class Store {
   /** Deletes all but the `keep` most recently used artifacts of each step. */
   async prune(keep: number): Promise<void> {
     const byStep = new Map<string, { dir: string; usedMs: number }[]>();
-    for (const entry of await readdir(join(this.root, 'artifacts'))) {
-      const dir = join(this.root, 'artifacts', entry);
+    for (const entry of await readdir(join(this.root, ARTIFACTS))) {
+      const dir = join(this.root, ARTIFACTS, entry);
       const record = await stat(join(dir, RECORD)).catch(() => undefined);
       const step = entry.slice(0, -KEY_DIGITS - 1);
       byStep.set(step, [...(byStep.get(step) ?? []), { dir, usedMs: record?.mtimeMs ?? 0 }]);
@@ -104,7 +106,7 @@ export class Store {
   }
 
   #dir(name: string, key: Sha256): string {
-    return join(this.root, 'artifacts', `${name}-${key.slice(0, KEY_DIGITS)}`);
+    return join(this.root, ARTIFACTS, `${name}-${key.slice(0, KEY_DIGITS)}`);
   }
 
   /** Sizes only: hashing gigabytes on every start would cost more than it finds. */

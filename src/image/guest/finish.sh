@@ -31,6 +31,11 @@ chroot "$root" sh -ec '
     [ ! -e "/etc/init.d/$service" ] || update-rc.d "$service" disable
   done
 '
+# For the bill of materials, which takes it away: name, version and SHA-256 of every package.
+chroot "$root" sh -ec '
+  dpkg-query --show --showformat="\${Package}:\${Architecture}=\${Version}\n" | xargs apt-cache show --no-all-versions |
+    awk "/^Package: /{p=\$2} /^Version: /{v=\$2} /^SHA256: /{print p, v, \$2}"
+' > "$root/$PACKAGE_LIST"
 # Caches, logs and identities: made again on first use, and different in every build.
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/cache/ldconfig/aux-cache
 find "$root/var/log" -type f -delete

@@ -41,7 +41,8 @@ function diskStep({ name, summary, needs, uuid, volumes }: Disk): Step {
       // A volume is one file.
       const shape = { label: 'ennead', uuid, sizeMib: SIZE_MIB, inodes: 8192 };
       await makeFileSystem(job, { image: join(job.outDir, image), root, ...shape });
-      return { version: `${SIZE_MIB} MiB`, unhashed: [image] };
+      const materials = needs.flatMap((need) => job.artifact(need).materials);
+      return { version: `${SIZE_MIB} MiB`, unhashed: [image], materials };
     },
   };
 }

@@ -1,12 +1,14 @@
 /** The example guest: a small Debian with its own kernel, started by PV GRUB. Chosen to boot fast on an emulated processor. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { debianCodename, privateSources } from '../apt.ts';
 import { digestFile, digestTree } from '../digest.ts';
-import type { Step } from '../step.ts';
+import type { Material, Step } from '../step.ts';
 import { fileSystemRecipe, makeFileSystem } from './file-system.ts';
 
 const FOLDER = join(import.meta.dirname, '..', 'guest');
+/** Written by finish.sh, in the new system's root; not part of the guest. */
+const PACKAGE_LIST = 'packages.list';
 const SIZE_MIB = 1024;
 const FILE_SYSTEM_UUID = '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000002';
 
@@ -84,7 +86,9 @@ export const exampleGuest: Step = {
       ...KEPT.map((path) => `--dpkgopt=path-include=${path}`),
       '--aptopt=APT::Install-Recommends "false"',
       `--customize-hook=sync-in ${join(FOLDER, 'root')} /`,
-      `--customize-hook=${join(FOLDER, 'finish.sh')}`,
+      `--customize-hook=PACKAGE_LIST=${PACKAGE_LIST} ${join(FOLDER, 'finish.sh')} "$1"`,
+      `--customize-hook=copy-out /${PACKAGE_LIST} ${job.scratchDir}`,
+      `--customize-hook=rm "$1/${PACKAGE_LIST}"`,
       codename,
       archive,
       sources,
@@ -104,6 +108,19 @@ export const exampleGuest: Step = {
       inodes: 65_536,
       ownersFile,
     });
-    return { version: `Debian ${codename}` };
+    const packages = await readFile(join(job.scratchDir, PACKAGE_LIST), 'utf8');
+    return { version: `Debian ${codename}`, materials: parsePackageList(packages) };
   },
 };
+
+/** What finish.sh writes: a line for each package. */
+function parsePackageList(text: string): Material[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const [, name, version, sha256] = /^(\S+) (\S+) ([0-9a-f]{64})$/.exec(line) ?? [];
+      if (!name || !version || !sha256) throw new Error(`the list of the guest's packages has the line '${line}'`);
+      return { name, version, sha256 };
+    });
+}
