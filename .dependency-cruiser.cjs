@@ -66,6 +66,13 @@ module.exports = {
       'an unprivileged client: it knows what Toolstack says, not how Toolstack works',
       OPERATOR,
     ),
+    only(
+      'xenstored',
+      '^src/xenstored/',
+      [...PURE, '^src/xen/real/', '^src/kit/', '^src/services/xenstore-(logic|state)/', '^src/image/', '^ennead:rt$'],
+      "XenStore's two programs without Xen: a transport, and nothing else of their own",
+      OPERATOR,
+    ),
     {
       name: 'nobody-imports-cli',
       severity: 'error',

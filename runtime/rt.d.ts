@@ -30,6 +30,8 @@ declare module 'ennead:rt' {
   /** One handler per descriptor and direction; null removes it. Level-triggered. The end of the other side (EPOLLHUP, EPOLLERR) calls either. */
   export function onReadable(fd: number, handler: (() => void) | null): void;
   export function onWritable(fd: number, handler: (() => void) | null): void;
+  /** Waits for one descriptor without running the loop. false: timed out. */
+  export function waitReadable(fd: number, timeoutMs: number): boolean;
   /** Once, after `delayMs` (a fraction is rounded up). At most 256 at a time. Returns a number for `clearTimer`. */
   export function setTimer(delayMs: number, handler: () => void): number;
   export function clearTimer(id: number): void;
@@ -114,6 +116,8 @@ declare module 'ennead:rt' {
   export function grantShare(domid: number, pages: number, writable: boolean): { readonly region: number; readonly refs: number[] };
   /** Maps another domain's frames. `domid` 0x7ff0 (DOMID_SELF) maps frames of this domain. */
   export function foreignMap(domid: number, gfns: readonly number[], writable: boolean): number;
+  /** Maps the first pages of a file, shared with whoever else maps it: for services outside of Xen. Whoever shortens the file later ends this process. */
+  export function regionFile(path: string, pages: number, writable: boolean): number;
   /** Unmaps and, for a share, ends the grant. */
   export function regionClose(region: number): void;
   export function regionSize(region: number): number;

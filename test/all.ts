@@ -18,6 +18,7 @@ const stages: readonly Stage[] = [
   ['images', () => buildImages()],
   ['images, built once more', script('test:reproducible')],
   ['runtime tests', script('test:runtime')],
+  ['XenStore on this host', script('test:xenstored')],
   ['attacks on a booted Xen', script('test:security')],
   ['tests on a booted host', script('test:e2e')],
 ];

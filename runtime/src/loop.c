@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -117,6 +118,17 @@ static JSValue watch_register(JSContext *ctx, const struct argument *a, enum dir
 static JSValue on_readable(JSContext *ctx, const struct argument *a) { return watch_register(ctx, a, READABLE); }
 
 static JSValue on_writable(JSContext *ctx, const struct argument *a) { return watch_register(ctx, a, WRITABLE); }
+
+static JSValue wait_readable(JSContext *ctx, const struct argument *a) {
+  struct pollfd wait = {.fd = (int)a[0].integer, .events = POLLIN};
+  double left = (double)a[1].integer, deadline = clock_monotonic_ms() + left;
+  int ready = 0;
+  while ((ready = poll(&wait, 1, left > 0 ? (int)ceil(left) : 0)) < 0 && errno == EINTR)
+    left = deadline - clock_monotonic_ms();
+  if (wait.revents & POLLNVAL)
+    return throw_error(ctx, EBADF, "descriptor %d is not open", wait.fd);
+  return ready < 0 ? throw_errno(ctx, NULL) : JS_NewBool(ctx, ready > 0);
+}
 
 static struct timer *timer_find(int32_t id) {
   for (int i = 0; i < TIMERS_MAX; i++)
@@ -252,6 +264,7 @@ bool loop_run(JSContext *ctx) {
 const struct rt_export loop_exports[] = {
     {"onReadable", on_readable, {FD, HANDLER(FUNCTION_OR_NULL)}},
     {"onWritable", on_writable, {FD, HANDLER(FUNCTION_OR_NULL)}},
+    {"waitReadable", wait_readable, {FD, DELAY("timeoutMs")}},
     {"setTimer", set_timer, {DELAY("delayMs"), HANDLER(FUNCTION)}},
     {"clearTimer", clear_timer, {INT("id", 1, INT32_MAX)}},
     {NULL, NULL, {}},

@@ -1,13 +1,16 @@
 /*
- * Shared memory: grants mapped, grants given, foreign frames. JavaScript names a region by a number and reaches its
+ * Shared memory: grants mapped, grants given, foreign frames, and files where there is no Xen. JavaScript names a region by a number and reaches its
  * bytes by copies and aligned 32-bit words only; a view that another domain can change under a check does not exist.
  */
 #include "xen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xenforeignmemory.h>
 #include <xengnttab.h>
 
@@ -17,7 +20,7 @@
 #define GENERATION_MAX (INT32_MAX / REGIONS_MAX)
 #define FRAME_LAST ((1ll << 40) - 1)
 
-enum kind_of_region { UNUSED, GRANT_MAPPED, GRANT_SHARED, FOREIGN };
+enum kind_of_region { UNUSED, GRANT_MAPPED, GRANT_SHARED, FOREIGN, FILE_MAPPED };
 
 static struct region {
   enum kind_of_region kind;
@@ -116,12 +119,41 @@ static JSValue foreign_map(JSContext *ctx, const struct argument *a) {
   return region_number(ctx, region);
 }
 
+static void *file_pages(const char *path, size_t bytes, bool writable) {
+  int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  struct stat status;
+  if (fd < 0)
+    return MAP_FAILED;
+  void *base = MAP_FAILED;
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size >= (off_t)bytes)
+    base = mmap(NULL, bytes, protection(writable), MAP_SHARED, fd, 0);
+  else
+    errno = EINVAL;
+  int error = errno;
+  close(fd);
+  errno = error;
+  return base;
+}
+
+static JSValue region_file(JSContext *ctx, const struct argument *a) {
+  struct region *region = region_free(ctx);
+  if (!region)
+    return JS_EXCEPTION;
+  void *base = file_pages(a[0].text, (size_t)a[1].integer * PAGE_BYTES, a[2].integer);
+  if (base == MAP_FAILED)
+    return throw_errno(ctx, a[0].text);
+  region_fill(region, FILE_MAPPED, base, (size_t)a[1].integer, a[2].integer);
+  return region_number(ctx, region);
+}
+
 static JSValue region_close(JSContext *ctx, const struct argument *a) {
   struct region *region = region_named(ctx, &a[0]);
   if (!region)
     return JS_EXCEPTION;
   enum kind_of_region kind = region->kind;
   region->kind = UNUSED;
+  if (kind == FILE_MAPPED)
+    return outcome(ctx, munmap(region->base, region_bytes(region)), NULL);
   xen_clear();
   if (kind == GRANT_MAPPED)
     return xen_outcome(ctx, xengnttab_unmap(grant_device, region->base, region->pages));
@@ -188,6 +220,7 @@ const struct rt_export region_exports[] = {
     {"grantMap", grant_map, {DOMID("domid"), FRAMES("refs", UINT32_MAX), BOOL("writable")}},
     {"grantShare", grant_share, {DOMID("domid"), INT("pages", 1, PAGES_MAX), BOOL("writable")}},
     {"foreignMap", foreign_map, {UP_TO("domid", DOMID_SELF), FRAMES("gfns", FRAME_LAST), BOOL("writable")}},
+    {"regionFile", region_file, {PATH("path"), INT("pages", 1, PAGES_MAX), BOOL("writable")}},
     {"regionClose", region_close, {REGION}},
     {"regionSize", region_size, {REGION}},
     {"regionRead", region_read, {REGION, OFFSET, UP_TO("length", COPY_MAX)}},

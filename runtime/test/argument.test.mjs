@@ -27,7 +27,7 @@ const never = () => false;
 const [fd, domid, size, uint32, port] = [isInteger(0, 511), isInteger(0, 0x7fef), isInteger(0, 2 ** 53 - 1), isInteger(0, 2 ** 32 - 1), isInteger(0, 2 ** 31 - 1)];
 const signatures = {
   exit: [never], pid: [], log: [isAnyText], monotonicMs: [], wallClockMs: [], randomBytes: [isInteger(0, 65536)],
-  onReadable: [fd, isHandler], onWritable: [fd, isHandler], setTimer: [isDelay, isFunction], clearTimer: [isInteger(1, 2 ** 31 - 1)],
+  onReadable: [fd, isHandler], onWritable: [fd, isHandler], waitReadable: [fd, isDelay], setTimer: [isDelay, isFunction], clearTimer: [isInteger(1, 2 ** 31 - 1)],
   open: [isText, never, isMode], close: [fd], read: [fd, isInteger(0, 1 << 20)], write: [fd, isBytes],
   pread: [fd, isInteger(0, 1 << 20), size], pwrite: [fd, isBytes, size], fsync: [fd], ftruncate: [fd, size],
   readFile: [isText, isInteger(0, 64 << 20)], writeFile: [isText, isBytes, isMode], stat: [isText], readdir: [isText],
@@ -39,7 +39,7 @@ const signatures = {
   interfaceUp: [isShort(15), isBoolean], loopAttach: [isText, never], loopDetach: [isShort(31)],
   evtchnAllocUnbound: [domid], evtchnBindInterdomain: [domid, port], evtchnBindVirq: [isInteger(0, 23)], evtchnUnbind: [port],
   evtchnNotify: [port], onEvent: [isHandler], evtchnWait: [port, isDelay], grantMap: [domid, never, isBoolean],
-  grantShare: [domid, isInteger(1, 1024), isBoolean], foreignMap: [isInteger(0, 0x7ff0), never, isBoolean], regionClose: [port],
+  grantShare: [domid, isInteger(1, 1024), isBoolean], foreignMap: [isInteger(0, 0x7ff0), never, isBoolean], regionFile: [isText, isInteger(1, 1024), isBoolean], regionClose: [port],
   regionSize: [port], regionRead: [port, port, port], regionWrite: [port, port, isBytes], regionLoad32: [port, port],
   regionStore32: [port, port, uint32], domainList: [domid, isInteger(1, 1024)], domainCreate: [never], domainDestroy: [domid],
   domainPause: [domid], domainUnpause: [domid], domainShutdown: [domid, isInteger(0, 5)], domainSetMaxMem: [domid, isInteger(0, 2 ** 30)],
@@ -54,7 +54,7 @@ const signatures = {
 // Arguments that pass the checks of every function and still do nothing: no such file, descriptor, domain, region.
 const nowhere = '/nonexistent/ennead';
 const harmless = {
-  exit: [0], log: ['line'], randomBytes: [1], onReadable: [500, () => 0], onWritable: [500, () => 0], setTimer: [1e6, () => 0],
+  exit: [0], log: ['line'], randomBytes: [1], onReadable: [500, () => 0], onWritable: [500, () => 0], waitReadable: [500, 0], setTimer: [1e6, () => 0],
   clearTimer: [1], open: [nowhere, 'r', 0o600], close: [500], read: [500, 1], write: [500, buffer], pread: [500, 1, 0],
   pwrite: [500, buffer, 0], fsync: [500], ftruncate: [500, 0], readFile: [nowhere, 1], writeFile: [nowhere, buffer, 0o600], stat: [nowhere],
   readdir: [nowhere], readlink: [nowhere], symlink: ['x', nowhere], mkdir: [nowhere, 0o700], rmdir: [nowhere], unlink: [nowhere],
@@ -63,7 +63,7 @@ const harmless = {
   unixConnect: [nowhere], shutdownWrite: [500], bridgeCreate: ['a/b'], bridgeAddInterface: ['no-such-bridge', 'no-such'],
   bridgeRemoveInterface: ['no-such-bridge', 'no-such'], interfaceUp: ['no-such', true], loopAttach: [nowhere, { readOnly: true, directIo: false }],
   loopDetach: [nowhere], evtchnAllocUnbound: [1], evtchnBindInterdomain: [1, 1], evtchnBindVirq: [0], evtchnUnbind: [1], evtchnNotify: [1],
-  onEvent: [null], evtchnWait: [1, 0], grantMap: [1, [1], false], grantShare: [1, 1, false], foreignMap: [1, [1], false], regionClose: [7],
+  onEvent: [null], evtchnWait: [1, 0], grantMap: [1, [1], false], grantShare: [1, 1, false], foreignMap: [1, [1], false], regionFile: [nowhere, 1, false], regionClose: [7],
   regionSize: [7], regionRead: [7, 0, 1], regionWrite: [7, 0, buffer], regionLoad32: [7, 0], regionStore32: [7, 0, 1], domainList: [0, 1],
   domainCreate: [{ domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 1, iommu: false, grantFrames: 1, maptrackFrames: 0, eventPorts: 1 }],
   domainDestroy: [1], domainPause: [1], domainUnpause: [1], domainShutdown: [1, 0], domainSetMaxMem: [1, 0], domainAllocEvtchn: [1, 1],

@@ -37,7 +37,7 @@ function options() {
 
 // These would end the test or change this machine with arguments that can come up here.
 const excluded = ['exit', 'kill', 'close', 'reboot', 'setHostname', 'sync', 'rollbackAfterEveryHandler', 'setHandlerLimit', 'log', 'write', 'pwrite', 'ftruncate',
-  'evtchnWait', 'reap', 'bridgeCreate', 'unixAccept', 'onReadable', 'onWritable', 'openUevents', 'pipe', 'args'];
+  'evtchnWait', 'waitReadable', 'reap', 'bridgeCreate', 'unixAccept', 'onReadable', 'onWritable', 'openUevents', 'pipe', 'args'];
 const names = Object.keys(rt).filter((name) => !excluded.includes(name));
 const outcomes = new Map();
 let depth = 0;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { forbiddenInputs } from './allowance.ts';
+import { forbiddenInputs, serviceFolder } from './allowance.ts';
 
 it.each([
   'src/wire/ring.ts',
@@ -10,7 +10,7 @@ it.each([
   'src/services/netback/main.ts',
   'node_modules/zod/mini/index.js',
 ])('a service may contain %s', (input) => {
-  expect(forbiddenInputs('netback', [input])).toEqual([]);
+  expect(forbiddenInputs([serviceFolder('netback')], [input])).toEqual([]);
 });
 
 it.each([
@@ -25,5 +25,5 @@ it.each([
   'test/e2e/ennead.ts',
   '../elsewhere.ts',
 ])('a service may not contain %s', (input) => {
-  expect(forbiddenInputs('netback', ['src/wire/ring.ts', input])).toEqual([input]);
+  expect(forbiddenInputs([serviceFolder('netback')], ['src/wire/ring.ts', input])).toEqual([input]);
 });

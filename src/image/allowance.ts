@@ -4,14 +4,14 @@
  */
 import type { ServiceName } from '../kit/manifest.ts';
 
-/** Paths relative to the repository, as the bundler reports its inputs. */
-export function forbiddenInputs(service: ServiceName, inputs: readonly string[]): string[] {
-  const allowed = [
-    /^src\/(wire|contracts|kit)\//,
-    // The in-memory Xen is for tests; a service VM has the real one.
-    /^src\/xen\/(?!memory\/)/,
-    new RegExp(`^src/services/${service}/`),
-    /^node_modules\/zod\//,
-  ];
+/** What every program may have. The in-memory Xen is for tests. */
+const BELOW = [/^src\/(wire|contracts|kit)\//, /^src\/xen\/(?!memory\/)/, /^node_modules\/zod\//];
+
+/** Of a service's own folder. */
+export const serviceFolder = (service: ServiceName): RegExp => new RegExp(`^src/services/${service}/`);
+
+/** What a program has beside what is below it and in its own folders. Paths are relative to the repository, as the bundler reports its inputs. */
+export function forbiddenInputs(folders: readonly RegExp[], inputs: readonly string[]): string[] {
+  const allowed = [...BELOW, ...folders];
   return inputs.filter((input) => /\.test\.ts$/.test(input) || !allowed.some((pattern) => pattern.test(input)));
 }

@@ -10,6 +10,7 @@ import { policy } from './steps/policy.ts';
 import { runtime } from './steps/runtime.ts';
 import { linuxSource, quickjsSource, xenSource } from './steps/sources.ts';
 import { xen } from './steps/xen.ts';
+import { xenstored } from './steps/xenstored.ts';
 
 const PV_GRUB: CarriedImage = { package: 'grub-xen-host', path: '/usr/lib/grub-xen/grub-x86_64-xen.bin' };
 
@@ -79,4 +80,5 @@ export const steps: readonly Step[] = [
   hostDisk,
   exampleDisk,
   ...initramfs.values(),
+  xenstored,
 ];

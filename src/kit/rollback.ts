@@ -17,10 +17,13 @@ export const numberedRegions = {
   unmap: (region: number): void => rt.regionClose(region),
 };
 
-/** One handler for all ports, those included that are opened later. From the end of the running handler on, the heap is rolled back. */
+/** From the end of the running handler on, after every one. */
+export const rollbackFromHere = (): void => rt.rollbackAfterEveryHandler();
+
+/** One handler for all ports, those included that are opened later, with a rollback after each of its runs. */
 export function handleEventsFromHere(handler: (port: EventPort) => void): void {
   rt.onEvent(handler);
-  rt.rollbackAfterEveryHandler();
+  rollbackFromHere();
 }
 
 /** Ends this process; a fresh one follows. */

@@ -22,7 +22,7 @@ export const control: RequestHandler = (request) => {
 };
 
 /** All of the nodes or none: only for who acts as the owner of each. */
-const makeNodes: RequestHandler = ({ domid, transaction, payload, state, fire }) => {
+const makeNodes: RequestHandler = ({ domid, connection, transaction, payload, state, fire }) => {
   const given = decodeMake(payload);
   if (!given || transaction !== 0) return 'EINVAL';
   const nodes = [];
@@ -32,7 +32,7 @@ const makeNodes: RequestHandler = ({ domid, transaction, payload, state, fire })
     if (!isPrivileged(domid, resolved)) return 'EACCES';
     nodes.push({ path: resolved, value: encodeText(value), permissions });
   }
-  fire(state.ask('make', { domid, nodes }));
+  fire(state.ask('make', { domid: connection, nodes }));
   return acknowledged;
 };
 

@@ -21,7 +21,7 @@ export class Domains implements DomainRequests {
   ) {}
 
   isIntroduced(domid: DomId): boolean {
-    return this.table.of(domid) !== undefined;
+    return this.isDomain(domid) && this.table.of(domid) !== undefined;
   }
 
   introduce(domid: DomId, port: EventPort): boolean {
@@ -36,7 +36,7 @@ export class Domains implements DomainRequests {
     resetRings(ring);
     ring.store32(CONNECTION_OFFSET, CONNECTION_CONNECTED);
     this.state.ask('introduce', { domid, port });
-    this.announce('@introduceDomain');
+    if (this.isDomain(domid)) this.announce('@introduceDomain');
     return true;
   }
 
@@ -44,7 +44,7 @@ export class Domains implements DomainRequests {
     const client = this.table.of(domid);
     if (!client) return false;
     this.forget(client);
-    this.announce('@releaseDomain');
+    if (this.isDomain(domid)) this.announce('@releaseDomain');
     return true;
   }
 
@@ -84,6 +84,11 @@ export class Domains implements DomainRequests {
       this.state.ask('introduce', { domid, port });
       client.waiting = true;
     }
+  }
+
+  /** And not one of many connections of another domain. */
+  private isDomain(domid: DomId): boolean {
+    return this.ports.actsAs(domid) === domid;
   }
 
   private connect(domid: DomId, port: EventPort): Client | null {

@@ -104,15 +104,16 @@ class Logic {
 
   private answer(client: Client, { type, requestId, transactionId, payload }: Packet): void {
     const later: (() => void)[] = [];
-    const { domid } = client;
+    const { domid: connection } = client;
     const result = this.result(type, {
-      domid,
+      domid: this.ports.actsAs(connection),
+      connection,
       transaction: transactionId,
       payload,
       state: this.state,
       domains: this.domains,
       fire: (firing) => this.fire(firing),
-      sendEvent: (path, token) => later.push(() => this.send(domid, eventMessage(path, token))),
+      sendEvent: (path, token) => later.push(() => this.send(connection, eventMessage(path, token))),
     });
     const refused = typeof result === 'string';
     const reply = { requestId, transactionId, payload: refused ? encodeStrings([result]) : result };
@@ -125,7 +126,7 @@ class Logic {
   }
 
   private fire({ fired, more }: Firing): void {
-    for (const one of fired) for (const { to, message } of watchEvents(one)) this.send(to, message);
+    for (const one of fired) for (const { to, message } of watchEvents(one, this.ports.actsAs)) this.send(to, message);
     if (more) this.fire(this.state.ask('firedNext', {}));
   }
 
@@ -140,6 +141,7 @@ class Logic {
     client.waiting = false;
     this.ports.log(`domain ${client.domid} broke the protocol: connection lost`);
     this.ports.rings.at(client.ring).store32(ERROR_OFFSET, error);
+    this.outbox.notify(client);
     this.state.ask('forget', { domid: client.domid });
   }
 }

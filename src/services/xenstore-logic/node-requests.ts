@@ -29,12 +29,12 @@ export const acknowledged = encodeStrings(['OK']);
  * `missing`: ENOENT for requests that need the node.
  */
 function look(request: Request, given: string | undefined, right: Right, what: LookFor = {}): Look | ErrorName {
-  const { domid, transaction, state } = request;
+  const { domid, connection, transaction, state } = request;
   const path = given === undefined ? undefined : isSpecial(given) ? given : resolvePath(domid, given)?.absolute;
   if (path === undefined) return 'EINVAL';
   const { value = false, childrenFrom = null } = what;
-  const found = state.look({ domid, transaction, path, value, childrenFrom });
-  if (found.outcome === 'no-connection') throw new Error(`xenstore-state does not know domain ${domid}`);
+  const found = state.look({ domid: connection, transaction, path, value, childrenFrom });
+  if (found.outcome === 'no-connection') throw new Error(`xenstore-state does not know domain ${connection}`);
   if (found.outcome === 'no-transaction') return 'ENOENT';
   if (!isAllowed({ domid, target: found.target }, path, found.permissions, right)) return 'EACCES';
   const limits = limitsOf(domid);
@@ -104,27 +104,27 @@ function put(
   { path, exact, permissions, usage }: Look,
   value: Uint8Array | null,
 ): Uint8Array | ErrorName {
-  const { domid, transaction, state, fire } = request;
+  const { domid, connection, transaction, state, fire } = request;
   const limits = limitsOf(domid);
   if (isSpecial(path)) return 'EINVAL';
   if (!exact && limits && usage.nodes >= limits.nodesMax) return 'ENOSPC';
   const create = inherited(domid, path, permissions);
-  fire(state.ask('write', { domid, transaction, path, value, create }));
+  fire(state.ask('write', { domid: connection, transaction, path, value, create }));
   return acknowledged;
 }
 
 export const remove: RequestHandler = (request) => {
   const node = look(request, onlyString(request.payload), 'write');
   if (typeof node === 'string') return node;
-  const { domid, transaction, state, fire } = request;
+  const { connection, transaction, state, fire } = request;
   if (node.path === '/' || isSpecial(node.path)) return 'EINVAL';
   if (!node.exact) return node.parentExists ? acknowledged : 'ENOENT';
-  fire(state.ask('remove', { domid, transaction, path: node.path }));
+  fire(state.ask('remove', { domid: connection, transaction, path: node.path }));
   return acknowledged;
 };
 
 export const setPermissions: RequestHandler = (request) => {
-  const { domid, transaction, state, fire } = request;
+  const { domid, connection, transaction, state, fire } = request;
   const { strings, tail } = decodeStrings(request.payload);
   const [given, ...texts] = strings;
   const permissions = decodePermissions(texts);
@@ -135,7 +135,7 @@ export const setPermissions: RequestHandler = (request) => {
   if (typeof node === 'string') return node;
   const givesAway = permissions[0]?.domid !== node.permissions[0]?.domid;
   if (givesAway && !isPrivileged(domid, node.path)) return 'EPERM';
-  fire(state.ask('setPermissions', { domid, transaction, path: node.path, permissions }));
+  fire(state.ask('setPermissions', { domid: connection, transaction, path: node.path, permissions }));
   return acknowledged;
 };
 

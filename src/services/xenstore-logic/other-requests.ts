@@ -20,13 +20,13 @@ function numbers(payload: Uint8Array, count: number): number[] | null {
   return values?.every(Number.isInteger) && domid !== undefined && domid <= LAST_GUEST_DOMID ? values : null;
 }
 
-export const watch: RequestHandler = ({ domid, payload, state, sendEvent }) => {
+export const watch: RequestHandler = ({ domid, connection, payload, state, sendEvent }) => {
   const [given, token] = exactly(payload, 2) ?? [];
   const path = given === undefined ? null : resolveWatchPath(domid, given);
   if (given === undefined || token === undefined || !path) return 'EINVAL';
   const watchesMax = limitsOf(domid)?.watchesMax ?? null;
   const { absolute, relative } = path;
-  const { outcome } = state.ask('watch', { domid, path: absolute, token, relative, watchesMax });
+  const { outcome } = state.ask('watch', { domid: connection, path: absolute, token, relative, watchesMax });
   if (outcome === 'exists') return 'EEXIST';
   if (outcome === 'too-many') return 'E2BIG';
   // Every watch fires once at once, whether the node is there or not and whoever may read it.
@@ -34,30 +34,30 @@ export const watch: RequestHandler = ({ domid, payload, state, sendEvent }) => {
   return acknowledged;
 };
 
-export const unwatch: RequestHandler = ({ domid, payload, state }) => {
+export const unwatch: RequestHandler = ({ domid, connection, payload, state }) => {
   const [given, token] = exactly(payload, 2) ?? [];
   const path = given === undefined ? null : resolveWatchPath(domid, given);
   if (token === undefined || !path) return 'EINVAL';
-  return state.ask('unwatch', { domid, path: path.absolute, token }).known ? acknowledged : 'ENOENT';
+  return state.ask('unwatch', { domid: connection, path: path.absolute, token }).known ? acknowledged : 'ENOENT';
 };
 
-export const resetWatches: RequestHandler = ({ domid, state }) => {
-  state.ask('forget', { domid });
+export const resetWatches: RequestHandler = ({ connection, state }) => {
+  state.ask('forget', { domid: connection });
   return acknowledged;
 };
 
-export const transactionStart: RequestHandler = ({ domid, transaction, state }) => {
+export const transactionStart: RequestHandler = ({ domid, connection, transaction, state }) => {
   if (transaction !== 0) return 'EBUSY';
   const transactionsMax = limitsOf(domid)?.transactionsMax ?? null;
-  const started = state.ask('transactionStart', { domid, transactionsMax });
+  const started = state.ask('transactionStart', { domid: connection, transactionsMax });
   return started.transaction === 0 ? 'ENOSPC' : encodeStrings([String(started.transaction)]);
 };
 
-export const transactionEnd: RequestHandler = ({ domid, transaction, payload, state, fire }) => {
+export const transactionEnd: RequestHandler = ({ domid, connection, transaction, payload, state, fire }) => {
   const [verdict] = exactly(payload, 1) ?? [];
   if (verdict !== 'T' && verdict !== 'F') return 'EINVAL';
   const nodesMax = limitsOf(domid)?.nodesMax ?? null;
-  const ended = state.ask('transactionEnd', { domid, transaction, commit: verdict === 'T', nodesMax });
+  const ended = state.ask('transactionEnd', { domid: connection, transaction, commit: verdict === 'T', nodesMax });
   if (ended.outcome === 'no-transaction') return 'ENOENT';
   if (ended.outcome === 'conflict') return 'EAGAIN';
   if (ended.outcome === 'too-many-nodes') return 'ENOSPC';
@@ -76,14 +76,14 @@ const control =
   (request) =>
     mayControl(request.domid) ? handler(request) : 'EACCES';
 
-export const introduce = control(({ domid: asker, payload, domains }) => {
+export const introduce = control(({ connection: asker, payload, domains }) => {
   // The second one, the ring's frame, is not needed: the ring is grant 1.
   const [domid, gfn, port] = numbers(payload, 3) ?? [];
   if (domid === undefined || domid === asker || gfn === undefined || !port) return 'EINVAL';
   return domains.introduce(domid, port) ? acknowledged : 'EINVAL';
 });
 
-export const release = control(({ domid: asker, payload, domains }) => {
+export const release = control(({ connection: asker, payload, domains }) => {
   const [domid] = numbers(payload, 1) ?? [];
   if (domid === undefined || domid === asker) return 'EINVAL';
   return domains.release(domid) ? acknowledged : 'ENOENT';

@@ -2,7 +2,7 @@
  * What Logic's handlers work with. Nothing here is an object that lives from one handler to the next: rings and ports are numbers, because
  * the heap is rolled back after every handler while what the numbers stand for stays.
  */
-import type { DomainInfo, EventChannels, Log, SharedRegion } from '../../xen/ports.ts';
+import type { DomainInfo, DomId, EventChannels, Log, SharedRegion } from '../../xen/ports.ts';
 import type { StateLink } from './state-client.ts';
 
 /** The domain builder grants every client's ring page to this VM under this reference. */
@@ -27,6 +27,8 @@ export interface LogicPorts {
   readonly state: StateLink;
   /** What State shows: see src/contracts/xenstore-contents.ts. */
   readonly contents: SharedRegion;
+  /** Whose rights and home a connection has: its own domain's, but where all who may open a socket are domain 0. */
+  actsAs(connection: DomId): DomId;
   domains(): readonly Pick<DomainInfo, 'domid' | 'dying' | 'shutdown'>[];
   /** Makes one more handler run, for work that waits. */
   wake(): void;

@@ -5,7 +5,10 @@ import type { DomId } from '../../xen/ports.ts';
 import type { StateClient } from './state-client.ts';
 
 export interface Request {
+  /** Whose rights it has, whose home its paths start in, who owns what it makes. */
   readonly domid: DomId;
+  /** By what State knows the connection. */
+  readonly connection: DomId;
   /** 0: none. */
   readonly transaction: number;
   readonly payload: Uint8Array;

@@ -4,16 +4,18 @@ import { encodePacket, encodeStrings, messageTypes, PAYLOAD_BYTES_MAX } from '..
 import type { DomId } from '../../xen/ports.ts';
 import { isAllowed } from './access.ts';
 import { toldPath } from './paths.ts';
+import type { LogicPorts } from './ports.ts';
 
 export interface WatchEvent {
   readonly to: DomId;
   readonly message: Uint8Array;
 }
 
-export function watchEvents({ path, readableBy, watchers }: Fired): WatchEvent[] {
+export function watchEvents({ path, readableBy, watchers }: Fired, actsAs: LogicPorts['actsAs']): WatchEvent[] {
   return watchers
+    .map(({ domid: to, ...watcher }) => ({ ...watcher, to, domid: actsAs(to) }))
     .filter((watcher) => readableBy.some((permissions) => isAllowed(watcher, path, permissions, 'read')))
-    .map(({ domid, relative, token }) => ({ to: domid, message: eventMessage(toldPath(domid, relative, path), token) }))
+    .map(({ to, domid, relative, token }) => ({ to, message: eventMessage(toldPath(domid, relative, path), token) }))
     .filter(({ message }) => message.length > 0);
 }
 

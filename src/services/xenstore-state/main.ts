@@ -1,4 +1,5 @@
 import { numberParameter } from '../../contracts/boot-parameters.ts';
+import { BUILDER_DOMID } from '../../contracts/domids.ts';
 import { startService } from '../../kit/service.ts';
 import { DOMID_SELF } from '../../xen/ports.ts';
 import { eventChannels, foreignMemory, grants } from '../../xen/real/adapter.ts';
@@ -6,5 +7,5 @@ import { serveState } from './serve.ts';
 
 startService('xenstore-state', ({ parameters, log }) => {
   const page = foreignMemory.map(DOMID_SELF, [numberParameter(parameters, 'store-page')], true);
-  serveState({ page, grants, eventChannels, log });
+  serveState({ page, grants, eventChannels, rootOwner: BUILDER_DOMID, log });
 });

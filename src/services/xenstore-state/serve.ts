@@ -6,7 +6,7 @@ import { consumeRing, readRing, resetRings, writeRing } from '../../kit/ring.ts'
 import { CONNECTION_CONNECTED, CONNECTION_OFFSET } from '../../wire/byte-ring.ts';
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { concat } from '../../wire/xenstore-message.ts';
-import type { EventChannels, EventPort, Grants, Log, SharedRegion } from '../../xen/ports.ts';
+import type { DomId, EventChannels, EventPort, Grants, Log, SharedRegion } from '../../xen/ports.ts';
 import { Contents } from './contents.ts';
 import { answerMessage } from './messages.ts';
 import { XenStoreState } from './state.ts';
@@ -16,16 +16,18 @@ export interface ServePorts {
   /** For the pages that Logic reads. */
   readonly grants: Pick<Grants, 'share'>;
   readonly eventChannels: EventChannels;
+  /** Only it reads the root, as with xenstored: whoever builds VMs. */
+  readonly rootOwner: DomId;
   readonly log: Log;
 }
 
 const NOTHING = new Uint8Array(0);
 
 export function serveState(ports: ServePorts): void {
-  const { page, grants, eventChannels, log } = ports;
+  const { page, grants, eventChannels, rootOwner, log } = ports;
   const port = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
   const { region, refs } = grants.share(XENSTORE_LOGIC_DOMID, CONTENTS_PAGES, false);
-  const server = new Server(new XenStoreState(new Contents(region, refs)), page, log);
+  const server = new Server(new XenStoreState(new Contents(region, refs), rootOwner), page, log);
   eventChannels.onEvent(port, () => {
     if (server.serve()) eventChannels.notify(port);
   });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { BUILDER_DOMID } from '../../contracts/domids.ts';
 import { FIRED_MAX, type Permissions, UNSENT_BYTES_MAX, WATCHERS_MAX } from '../../contracts/xenstore-state.ts';
 import { MemoryXen } from '../../xen/memory/memory-xen.ts';
 import { Contents } from './contents.ts';
@@ -13,7 +14,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function freshState(): XenStoreState {
   const { region, refs } = new MemoryXen().add(2).grants.share(3, 4, false);
-  return new XenStoreState(new Contents(region, refs));
+  return new XenStoreState(new Contents(region, refs), BUILDER_DOMID);
 }
 
 function withClients() {

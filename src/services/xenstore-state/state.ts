@@ -1,5 +1,4 @@
 /** XenStore-State's answers to Logic, one for each operation of the contract. It believes nothing that would break its own order. */
-import { BUILDER_DOMID } from '../../contracts/domids.ts';
 import { connectionKey, connectionRecord, nodeRecord } from '../../contracts/xenstore-contents.ts';
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 import {
@@ -38,8 +37,6 @@ type Answers = { [O in StateOperation]: (request: StateRequest<O>) => StateAnswe
 
 const EMPTY = new Uint8Array(0);
 const SPECIAL_PATHS = ['@introduceDomain', '@releaseDomain'];
-/** As with xenstored, only its owner reads the root; the owner is who builds VMs. */
-const FIRST_PERMISSIONS: Permissions = [{ domid: BUILDER_DOMID, access: 'none' }];
 
 export class XenStoreState {
   /** What Logic is not yet shown of the changes. */
@@ -55,9 +52,13 @@ export class XenStoreState {
   private readonly heldBack: Fired[] = [];
   private lastTransaction = 0;
 
-  constructor(private readonly contents: Contents) {
+  constructor(
+    private readonly contents: Contents,
+    rootOwner: number,
+  ) {
+    const permissions: Permissions = [{ domid: rootOwner, access: 'none' }];
     for (const path of [ROOT, ...SPECIAL_PATHS])
-      this.base.put(path, { value: EMPTY, permissions: FIRST_PERMISSIONS, children: new Set(), generation: 0 });
+      this.base.put(path, { value: EMPTY, permissions, children: new Set(), generation: 0 });
     this.show();
   }
 

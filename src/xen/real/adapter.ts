@@ -211,7 +211,7 @@ export function streamOf(fd: number): ByteStream {
   };
 }
 
-const LISTEN_BACKLOG = 16;
+const LISTEN_BACKLOG = 128;
 
 export const streams: Streams = {
   open: (path, mode) => streamOf(rt.open(path, mode)),

@@ -1,7 +1,7 @@
 /** What Logic reads in the pages that State shows is what State would answer. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
+import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
 import { hashOf } from '../../../src/contracts/xenstore-contents.ts';
 import { lookAt } from '../../../src/services/xenstore-logic/contents.ts';
 import { Contents } from '../../../src/services/xenstore-state/contents.ts';
@@ -15,7 +15,7 @@ function show(pages: number) {
   const xen = new MemoryXen();
   const [state, logic] = [xen.add(XENSTORE_STATE_DOMID), xen.add(XENSTORE_LOGIC_DOMID)];
   const { region, refs } = state.grants.share(XENSTORE_LOGIC_DOMID, pages, false);
-  const server = new XenStoreState(new Contents(region, refs));
+  const server = new XenStoreState(new Contents(region, refs), BUILDER_DOMID);
   for (const domid of CLIENTS) server.answer('introduce', { domid, port: 5 });
   return { server, pages: logic.grants.map(XENSTORE_STATE_DOMID, refs, false) };
 }

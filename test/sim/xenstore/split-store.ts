@@ -53,7 +53,7 @@ export class SplitStore {
   startState(): void {
     const { foreignMemory, grants, eventChannels } = this.xen.domain(XENSTORE_STATE_DOMID);
     const page = foreignMemory.map(DOMID_SELF, [this.statePage], true);
-    serveState({ page, grants, eventChannels, log: (line) => this.log.push(line) });
+    serveState({ page, grants, eventChannels, rootOwner: BUILDER_DOMID, log: (line) => this.log.push(line) });
   }
 
   /** Every handler gets fresh ports and no object of an earlier one: what the heap's rollback does on ennead-rt. */
@@ -96,6 +96,7 @@ export class SplitStore {
         settle: () => link.settle(),
       },
       contents,
+      actsAs: (domid) => domid,
       domains: () => this.xen.domains.list(),
       wake: () => eventChannels.notify(wake),
       log: (line) => this.log.push(line),

@@ -1,0 +1,14 @@
+/** XenStore-State on an ordinary host. */
+import { BOOTSTRAPPER_DOMID, XENSTORE_STATE_DOMID } from '../contracts/domids.ts';
+import { serveState } from '../services/xenstore-state/serve.ts';
+import { inboxes, STORE_GRANT } from './layout.ts';
+import { LocalXen } from './local-xen.ts';
+import { startProgram } from './start.ts';
+
+startProgram('xenstore-state', (folder, log) => {
+  const xen = new LocalXen(folder, XENSTORE_STATE_DOMID, inboxes.state);
+  xen.closeAllPorts();
+  const { grants, eventChannels } = xen;
+  const page = grants.map(XENSTORE_STATE_DOMID, [STORE_GRANT], true);
+  serveState({ page, grants, eventChannels, rootOwner: BOOTSTRAPPER_DOMID, log });
+});

@@ -1,0 +1,178 @@
+/** The two programs on an ordinary host, with Debian's clients and with misbehaving ones. */
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { HEADER_BYTES } from '../../src/wire/xenstore-message.ts';
+import { Client } from './client.ts';
+import { Server } from './server.ts';
+
+let server: Server;
+
+beforeAll(async () => {
+  server = await Server.start();
+});
+afterAll(async () => {
+  // Neither socket nor folder: nothing is left.
+  expect(await server.stop()).toEqual([]);
+});
+
+async function withClients<T>(count: number, work: (...clients: Client[]) => Promise<T>): Promise<T> {
+  const clients = await Promise.all(Array.from({ length: count }, () => Client.connect(server.socket)));
+  try {
+    return await work(...clients);
+  } finally {
+    await Promise.all(clients.map((client) => client.close()));
+  }
+}
+
+test("Debian's tools write, read, list, test, protect and remove", async () => {
+  await server.tool('write', '/tools/name', 'value with spaces', '/tools/deep/er', '1');
+  expect(await server.tool('read', '/tools/name')).toBe('value with spaces\n');
+  expect(await server.tool('list', '/tools')).toBe('name\ndeep\n');
+  await server.tool('exists', '/tools/deep');
+  await expect(server.tool('exists', '/tools/missing')).rejects.toMatchObject({ code: 1 });
+  await server.tool('chmod', '/tools/deep', 'n0', 'r5', 'w7');
+  expect(await server.tool('ls', '-f', '-p', '/tools')).toBe(
+    '/tools/name = "value with spaces"   (n0)\n/tools/deep = ""   (n0,r5,w7)\n/tools/deep/er = "1"   (n0)\n',
+  );
+  await server.tool('rm', '/tools');
+  await expect(server.tool('read', '/tools/name')).rejects.toMatchObject({ code: 1 });
+});
+
+test('a relative path begins at the home of domain 0', async () => {
+  await server.tool('write', 'vm', 'here');
+  expect(await server.tool('read', '/local/domain/0/vm')).toBe('here\n');
+});
+
+test('xenstore-watch sees a change below, and the removal', async () => {
+  const watching = server.spawnTool('watch', '-n', '3', '/watched');
+  let seen = '';
+  watching.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    seen += text;
+  });
+  while (seen === '') await once(watching.stdout!, 'data');
+  await server.tool('write', '/watched/below', 'x');
+  await server.tool('rm', '/watched');
+  if (watching.exitCode === null) await once(watching, 'exit');
+  expect(seen).toBe('/watched\n/watched/below\n/watched\n');
+});
+
+test('a connection comes and goes without anybody being told of a domain', () =>
+  withClients(1, async (watcher) => {
+    await watcher.ask('watch', ['@introduceDomain', 'in']);
+    await watcher.ask('watch', ['@releaseDomain', 'out']);
+    await withClients(2, async (one) => void (await one.ask('read', ['/tool'])));
+    await watcher.ask('read', ['/tool']);
+    // Each watch's own first event.
+    expect(watcher.events).toEqual([
+      ['@introduceDomain', 'in'],
+      ['@releaseDomain', 'out'],
+    ]);
+  }));
+
+test('a request may come byte by byte, and several in one piece', () =>
+  withClients(1, async (client) => {
+    const bytes = client.packet('write', ['/split'], 'slowly');
+    for (const byte of bytes.subarray(0, -1)) {
+      client.socket.write(Uint8Array.of(byte));
+      await new Promise(setImmediate);
+    }
+    expect(new TextDecoder().decode((await client.send(bytes.subarray(-1))).payload)).toBe('OK\0');
+    const three = ['/split', '/tool', '/none'].map((path) => client.packet('read', [path]));
+    const answers = Promise.all([client.send(three[0]!), client.send(three[1]!), client.send(three[2]!)]);
+    expect((await answers).map(({ payload }) => new TextDecoder().decode(payload))).toEqual(['slowly', '', 'ENOENT\0']);
+  }));
+
+test('the longest value goes through a ring that is shorter', () =>
+  withClients(1, async (client) => {
+    const value = 'x'.repeat(4096 - '/long\0'.length);
+    expect(await client.ask('write', ['/long'], value)).toBe('OK');
+    expect(await client.ask('read', ['/long'])).toBe(value);
+  }));
+
+test('a client that breaks the protocol loses its connection, and nobody else notices', () =>
+  withClients(1, async (witness) => {
+    await witness.ask('watch', ['/witness', 'w']);
+    for (const garbage of [new Uint8Array(HEADER_BYTES).fill(0xff), new Uint8Array(10_000).fill(0x41)]) {
+      const hostile = await Client.connect(server.socket);
+      hostile.socket.write(garbage);
+      await hostile.ended;
+    }
+    expect(await witness.ask('write', ['/witness/alive'], 'yes')).toBe('OK');
+    expect(await witness.ask('read', ['/witness/alive'])).toBe('yes');
+    expect(witness.events).toEqual([
+      ['/witness', 'w'],
+      ['/witness/alive', 'w'],
+    ]);
+  }));
+
+test('a client that does not read is held up alone', () =>
+  withClients(2, async (deaf, other) => {
+    deaf.socket.pause();
+    const request = deaf.packet('directory', ['/']);
+    for (let count = 0; count < 20_000; count += 1) deaf.socket.write(request);
+    for (let count = 0; count < 50; count += 1) expect(await other.ask('write', ['/other'], String(count))).toBe('OK');
+    deaf.socket.destroy();
+  }));
+
+test('64 clients count in transactions: no increment is lost, and everybody gets there', () =>
+  withClients(64, async (...clients) => {
+    await clients[0]!.ask('write', ['/counter'], '0');
+    const conflicts = await Promise.all(
+      clients.map(async (client) => {
+        for (let tries = 0; ; tries += 1) {
+          const id = Number(await client.ask('transactionStart', ['']));
+          const value = Number(await client.ask('read', ['/counter'], '', id));
+          await client.ask('write', ['/counter'], String(value + 1), id);
+          const ended = await client.ask('transactionEnd', ['T'], '', id);
+          if (ended === 'OK') return tries;
+          expect(ended).toBe('error:EAGAIN');
+        }
+      }),
+    );
+    expect(await clients[0]!.ask('read', ['/counter'])).toBe('64');
+    expect(Math.max(...conflicts)).toBeLessThan(64);
+  }));
+
+test('a connection that ends takes its watches and transactions along', async () => {
+  await withClients(1, async (client) => {
+    await client.ask('watch', ['/gone', 'g']);
+    await client.ask('transactionStart', ['']);
+  });
+  await withClients(1, async (client) => {
+    const counts = await client.ask('control', ['quota', '0']);
+    expect(counts).not.toContain('watches 1');
+    // The next one with the same number is told of nothing that it did not ask for.
+    await client.ask('write', ['/gone/x'], '1');
+    expect(client.events).toEqual([]);
+  });
+});
+
+test('XenStore-Logic is killed three times under load: clients wait, and see nothing else', () =>
+  withClients(3, async (writer, reader, watcher) => {
+    await watcher.ask('watch', ['/killed', 'k']);
+    for (let round = 0; round < 3; round += 1) {
+      const load = (async () => {
+        for (let count = 0; count < 200; count += 1) {
+          const value = `${round}-${count}`;
+          expect(await writer.ask('write', ['/killed/value'], value)).toBe('OK');
+          expect(await reader.ask('read', ['/killed/value'])).toBe(value);
+        }
+      })();
+      await writer.ask('read', ['/tool']);
+      process.kill(await server.pidOf('logic'), 'SIGKILL');
+      await load;
+    }
+    const before = watcher.events.length;
+    await writer.ask('write', ['/killed/last'], 'x');
+    await watcher.ask('read', ['/tool']);
+    expect(watcher.events.slice(before)).toEqual([['/killed/last', 'k']]);
+  }));
+
+test('a second server on the same socket says what is in the way', async () => {
+  const { spawnSync } = await import('node:child_process');
+  const { status, stderr } = spawnSync('node', ['bin/ennead-xenstored.mjs', '--socket', server.socket], {
+    encoding: 'utf8',
+  });
+  expect(status).toBe(1);
+  expect(stderr).toContain('a server answers on');
+});
