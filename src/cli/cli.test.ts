@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { xenstoreQuotas } from '../services/toolstack/xenstore-quota.ts';
 import { SimulatedCli } from './testing/simulated-cli.ts';
 
 let cli: SimulatedCli;
@@ -92,6 +93,58 @@ test('xenstore quota shows what each domain has in the store, and nothing of a g
   expect((await cli.run('xenstore', 'quota')).out).toMatch(/^ID {2}Nodes {2}Watches {2}Transactions\n/);
   await cli.run('destroy', 'web');
   expect((await quotas()).map(({ domid }) => domid)).not.toContain(16);
+});
+
+test('xenstore reads, lists, writes, protects and removes as the xenstore-* tools do', async () => {
+  await webGuest();
+  const home = '/local/domain/16';
+  expect((await cli.run('xenstore', 'read', `${home}/name`)).out).toBe('web\n');
+  expect((await cli.run('xenstore', 'read', '-p', `${home}/name`)).out).toBe(`${home}/name: web\n`);
+  expect(await cli.run('xenstore', 'write', `${home}/data/a`, 'x\\ty', `${home}/data/b`, '2')).toMatchObject({
+    code: 0,
+  });
+  expect((await cli.run('xenstore', 'list', `${home}/data`)).out).toBe('a\nb\n');
+  expect((await cli.run('xenstore', 'list', '-p', `${home}/data`)).out).toBe(`${home}/data/a\n${home}/data/b\n`);
+  expect((await cli.run('xenstore', 'ls', `${home}/data`)).out).toBe('a = "x\\ty"\nb = "2"\n');
+  expect((await cli.run('xenstore', 'chmod', '-r', `${home}/data`, 'n5', 'r16')).code).toBe(0);
+  expect((await cli.run('xenstore', 'ls', '-f', '-p', `${home}/data`)).out).toContain(
+    `${home}/data/b = "2"   (n5,r16)\n`,
+  );
+  expect(JSON.parse((await cli.run('xenstore', 'ls', '--json', `${home}/data`)).out)[0]).toEqual({
+    path: `${home}/data/a`,
+    value: 'x\ty',
+    permissions: ['n5', 'r16'],
+  });
+  expect((await cli.run('xenstore', 'rm', `${home}/data`)).code).toBe(0);
+  expect(await cli.run('xenstore', 'exists', home, `${home}/data`)).toEqual({
+    code: 23,
+    out: '',
+    error: `ennead: there is no node ${home}/data\n`,
+  });
+});
+
+test('xenstore watch shows the path itself, and what changes below it, as often as it is told to, and leaves no watch', async () => {
+  await webGuest();
+  const watches = async () => (await xenstoreQuotas(cli.toolstack.ports.xenstore)).map((quota) => quota.watches);
+  const before = await watches();
+  const watching = cli.run('xenstore', 'watch', '-n', '2', '/local/domain/16/data');
+  await cli.until(() => cli.out.includes('data\n'));
+  await cli.toolstack.ports.xenstore.write('/local/domain/16/data/x', '1');
+  expect(await watching).toEqual({ code: 0, out: '/local/domain/16/data\n/local/domain/16/data/x\n', error: '' });
+  while (String(await watches()) !== String(before)) await new Promise(setImmediate);
+});
+
+test.each([
+  ['a path that is none', ['read', '/a//b'], 7, /\/a\/\/b is no path of XenStore/],
+  ['a path without a value', ['write', '/a'], 2, /\/a: a path without a value/],
+  ['permissions that are none', ['chmod', '/local/domain/16', 'x1'], 7, /permissions/],
+  ['a node that is not there', ['ls', '/local/domain/99'], 23, /there is no node \/local\/domain\/99/],
+  ['a strange number', ['watch', '-n', '0', '/a'], 2, /a number from 1 upwards/],
+])('xenstore says what is wrong with %s', async (_, words, code, message) => {
+  await webGuest();
+  const result = await cli.run('xenstore', ...words);
+  expect(result.code).toBe(code);
+  expect(result.error).toMatch(message);
 });
 
 test.each([
@@ -322,7 +375,7 @@ test('every command explains itself with an example', async () => {
     'image build',
     'image list',
     'image verify',
-    'xenstore quota',
+    ...['ls', 'read', 'list', 'exists', 'write', 'rm', 'chmod', 'watch', 'quota'].map((name) => `xenstore ${name}`),
   ];
   const volumes = ['list', 'create', 'delete', 'import', 'export'].map((command) => `volume ${command}`);
   for (const command of [...commands, ...more, ...volumes]) {

@@ -43,6 +43,7 @@ export const exitCodes = {
   'no-file': 20,
   'host-forced': 21,
   'image-differs': 22,
+  'no-node': 23,
   // As shells report a program that Ctrl+C ended.
   interrupted: 130,
 } as const satisfies Record<ToolstackError, number> & Record<string, number>;

@@ -3,6 +3,7 @@ import type * as z from 'zod/mini';
 import {
   consoleData,
   consoleEnded,
+  storeChanged,
   type ToolstackAnswers,
   type ToolstackMethod,
   type toolstackMethods,
@@ -13,9 +14,11 @@ import { messagesOf, type OpenSession } from './session.ts';
 
 type Params<M extends ToolstackMethod> = z.input<(typeof toolstackMethods)[M]>;
 
-export interface ConsoleEvents {
-  output(data: string): void;
-  ended(reason: string): void;
+/** What Toolstack says by itself, to a session that has asked for it. */
+export interface ToolstackEvents {
+  output?(data: string): void;
+  ended?(reason: string): void;
+  changed?(path: string): void;
 }
 
 export interface ToolstackClient {
@@ -32,9 +35,9 @@ export const LONG_CALL_MS = 300_000;
 export async function withToolstack<T>(
   open: OpenSession,
   body: (toolstack: ToolstackClient) => Promise<T>,
-  console?: ConsoleEvents,
+  events: ToolstackEvents = {},
 ): Promise<T> {
-  const peer = rpcPeer(messagesOf(await open()), consoleMethods(console));
+  const peer = rpcPeer(messagesOf(await open()), eventMethods(events));
   try {
     return await body({
       call: async (method, params, timeoutMs) => (await peer.call(method, params, timeoutMs)) as never,
@@ -56,10 +59,10 @@ function unreachable(error: unknown): unknown {
   return error;
 }
 
-function consoleMethods(events: ConsoleEvents | undefined): RpcMethods {
-  if (!events) return {};
+function eventMethods(events: ToolstackEvents): RpcMethods {
   return {
-    'console.output': rpcMethod(consoleData, ({ data }) => events.output(data)),
-    'console.ended': rpcMethod(consoleEnded, ({ reason }) => events.ended(reason)),
+    'console.output': rpcMethod(consoleData, ({ data }) => events.output?.(data)),
+    'console.ended': rpcMethod(consoleEnded, ({ reason }) => events.ended?.(reason)),
+    'xenstore.changed': rpcMethod(storeChanged, ({ path }) => events.changed?.(path)),
   };
 }

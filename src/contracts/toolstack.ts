@@ -5,7 +5,7 @@
  * session carries the volume (src/contracts/volume-frames.ts), then one last line: a `volume.done` or `volume.failed` notification.
  *
  * `console.attach` makes Toolstack send `console.output` notifications (the backlog first, even before the answer) and take
- * `console.input` ones, until `console.ended`.
+ * `console.input` ones, until `console.ended`. `xenstore.watch` makes it send `xenstore.changed` ones until the session ends.
  */
 import * as z from 'zod/mini';
 import { BRIDGE } from './bridge.ts';
@@ -98,6 +98,19 @@ export const textToBytes = (text: string): Uint8Array => Uint8Array.from(text, (
 export const consoleData = z.strictObject({ data: byteText });
 export const consoleEnded = z.strictObject({ reason: z.string() });
 
+/** Absolute, special (`@releaseDomain`), or relative to Toolstack's home. XenStore-Logic looks closer. */
+const storePath = z.string().check(z.regex(/^[A-Za-z0-9\-_@/]{1,3072}$/));
+/** A node's permissions, the owner's first: `n0`, `r5`. */
+const storePermissions = z.array(z.string().check(z.regex(/^[nrwb]\d{1,5}$/))).check(z.minLength(1), z.maxLength(64));
+const STORE_VALUE_CHARACTERS_MAX = 4096;
+
+export interface StoreNode {
+  readonly path: string;
+  readonly value: string;
+  readonly permissions: readonly string[];
+}
+export const storeChanged = z.strictObject({ path: z.string() });
+
 /** method → what it takes. Answers are the types of `ToolstackAnswers`. */
 export const toolstackMethods = {
   'guest.list': noParams,
@@ -115,6 +128,21 @@ export const toolstackMethods = {
   'services.list': noParams,
   'trust.list': noParams,
   'xenstore.quota': noParams,
+  'xenstore.read': z.strictObject({ path: storePath }),
+  'xenstore.list': z.strictObject({ path: storePath }),
+  'xenstore.tree': z.strictObject({ path: storePath }),
+  'xenstore.write': z.strictObject({
+    path: storePath,
+    value: z.string().check(z.maxLength(STORE_VALUE_CHARACTERS_MAX)),
+  }),
+  'xenstore.remove': z.strictObject({ path: storePath }),
+  'xenstore.chmod': z.strictObject({
+    path: storePath,
+    permissions: storePermissions,
+    /** Everything below as well. */
+    recursive: z.boolean(),
+  }),
+  'xenstore.watch': z.strictObject({ path: storePath }),
   'host.info': noParams,
   'host.messages': noParams,
   /** Answers when the guests are gone and Builder has taken the order to stop the machine. */
@@ -138,6 +166,13 @@ export interface ToolstackAnswers {
   'services.list': { readonly services: readonly ServiceStatus[] };
   'trust.list': { readonly records: readonly TrustRecord[] };
   'xenstore.quota': { readonly domains: readonly DomainQuota[] };
+  'xenstore.read': { readonly value: string };
+  'xenstore.list': { readonly names: readonly string[] };
+  'xenstore.tree': { readonly nodes: readonly StoreNode[] };
+  'xenstore.write': Record<string, never>;
+  'xenstore.remove': Record<string, never>;
+  'xenstore.chmod': Record<string, never>;
+  'xenstore.watch': Record<string, never>;
   'host.info': HostReport;
   'host.messages': { readonly text: string };
   'host.shutdown': Record<string, never>;
@@ -195,6 +230,9 @@ export const toolstackErrors = [
   'volume-failed',
   'transfer-incomplete',
   'busy',
+  'no-node',
+  'not-allowed',
+  'too-large',
   'refused',
 ] as const;
 export type ToolstackError = (typeof toolstackErrors)[number];

@@ -1,22 +1,169 @@
-/** What the domains use of XenStore. */
-import type { Command } from 'commander';
+/** The store, as the xenstore-* tools show and change it. */
+import { type Command, InvalidArgumentError } from 'commander';
 import type { CliEnvironment } from '../environment.ts';
+import { CliError } from '../exit-codes.ts';
 import { quotaTable } from '../text.ts';
-import { withToolstack } from '../toolstack-client.ts';
+import { type ToolstackClient, withToolstack } from '../toolstack-client.ts';
+import { escapeValue, formatTree, type TreeFormat, unescapeValue } from '../xenstore-text.ts';
 import { examples, json, type Output, print } from './output.ts';
 
+const PATHS = 'in full, or from /local/domain/5, which is Toolstack';
+
 export function addXenStoreCommands(program: Command, environment: CliEnvironment): void {
-  program
-    .command('xenstore')
-    .description('the store through which VMs find each other')
+  const xenstore = program.command('xenstore').description('the store through which VMs find each other');
+  addLooking(xenstore, environment);
+  addChanging(xenstore, environment);
+  addWatching(xenstore, environment);
+}
+
+function addLooking(xenstore: Command, environment: CliEnvironment): void {
+  const { openSession } = environment;
+  xenstore
+    .command('ls')
+    .description('show a node and everything below it')
+    .argument('[path]', PATHS, '/')
+    .option('-f, --full', 'whole paths, nothing cut')
+    .option('-p, --permissions', 'the permissions, too')
+    .addOption(json())
+    .addHelpText('after', examples('ennead xenstore ls', 'ennead xenstore ls -f -p /local/domain/16'))
+    .action(async (path: string, options: TreeFormat & Output) => {
+      const { nodes } = await withToolstack(openSession, (toolstack) => toolstack.call('xenstore.tree', { path }));
+      print(environment, options, nodes, () => formatTree(path, nodes, options));
+    });
+  xenstore
+    .command('read')
+    .description('show the values of nodes')
+    .argument('<path...>', PATHS)
+    .option('-p, --prefix', 'the path before each value')
+    .addOption(json())
+    .addHelpText('after', examples('ennead xenstore read /local/domain/16/name'))
+    .action(async (paths: string[], { prefix, ...output }: Output & { prefix?: true }) => {
+      const nodes = await eachOf(environment, paths, async (toolstack, path) => {
+        return { path, ...(await toolstack.call('xenstore.read', { path })) };
+      });
+      const line = ({ path, value }: (typeof nodes)[number]): string =>
+        `${prefix ? `${path}: ` : ''}${escapeValue(value)}\n`;
+      print(environment, output, nodes, () => nodes.map(line).join(''));
+    });
+  xenstore
+    .command('list')
+    .description('show the names of what is below nodes')
+    .argument('<path...>', PATHS)
+    .option('-p, --prefix', 'whole paths')
+    .addOption(json())
+    .addHelpText('after', examples('ennead xenstore list /local/domain'))
+    .action(async (paths: string[], { prefix, ...output }: Output & { prefix?: true }) => {
+      const nodes = await eachOf(environment, paths, async (toolstack, path) => {
+        return { path, ...(await toolstack.call('xenstore.list', { path })) };
+      });
+      const lines = nodes.flatMap(({ path, names }) =>
+        names.map((name) => `${prefix ? `${path.replace(/\/$/, '')}/` : ''}${name}\n`),
+      );
+      print(environment, output, nodes, () => lines.join(''));
+    });
+  xenstore
+    .command('exists')
+    .description('succeed if all of the nodes are there')
+    .argument('<path...>', PATHS)
+    .addHelpText('after', examples('ennead xenstore exists /local/domain/16'))
+    .action(async (paths: string[]) => {
+      await eachOf(environment, paths, (toolstack, path) => toolstack.call('xenstore.read', { path }));
+    });
+  xenstore
     .command('quota')
     .description('show how many nodes, watches and transactions each domain has in it')
     .addOption(json())
     .addHelpText('after', examples('ennead xenstore quota', 'ennead xenstore quota --json'))
     .action(async (output: Output) => {
-      const { domains } = await withToolstack(environment.openSession, (toolstack) =>
-        toolstack.call('xenstore.quota', {}),
-      );
+      const { domains } = await withToolstack(openSession, (toolstack) => toolstack.call('xenstore.quota', {}));
       print(environment, output, domains, () => quotaTable(domains));
     });
+}
+
+function addChanging(xenstore: Command, environment: CliEnvironment): void {
+  xenstore
+    .command('write')
+    .description('set the values of nodes')
+    .argument('<path and value...>', 'in pairs; a value may have escapes: \\n, \\t, \\\\, \\x00')
+    .addHelpText('after', examples('ennead xenstore write /local/domain/16/data/hello world'))
+    .action(async (words: string[]) => {
+      if (words.length % 2 !== 0) throw new CliError('usage', `${words.at(-1)}: a path without a value`);
+      const paths = words.filter((_, index) => index % 2 === 0);
+      await eachOf(environment, paths, (toolstack, path, index) =>
+        toolstack.call('xenstore.write', { path, value: unescapeValue(words[2 * index + 1]!) }),
+      );
+    });
+  xenstore
+    .command('rm')
+    .description('remove nodes with everything below them')
+    .argument('<path...>', PATHS)
+    .addHelpText('after', examples('ennead xenstore rm /local/domain/16/data/hello'))
+    .action(async (paths: string[]) => {
+      await eachOf(environment, paths, (toolstack, path) => toolstack.call('xenstore.remove', { path }));
+    });
+  xenstore
+    .command('chmod')
+    .description('set the permissions of a node')
+    .argument('<path>', PATHS)
+    .argument('<permission...>', 'the owner first, with what all others may: n5 r16 (none, read, write, both)')
+    .option('-r, --recursive', 'of everything below it, too')
+    .addHelpText('after', examples('ennead xenstore chmod /local/domain/16/data n16 r6'))
+    .action(async (path: string, permissions: string[], { recursive = false }: { recursive?: boolean }) => {
+      await withToolstack(environment.openSession, (toolstack) =>
+        toolstack.call('xenstore.chmod', { path, permissions, recursive }),
+      );
+    });
+}
+
+function addWatching(xenstore: Command, environment: CliEnvironment): void {
+  xenstore
+    .command('watch')
+    .description('show which paths change, until Ctrl+C')
+    .argument('<path...>', `${PATHS}; or @introduceDomain, @releaseDomain`)
+    .option('-n, --number <events>', 'end after so many events', positive)
+    .addHelpText(
+      'after',
+      examples('ennead xenstore watch /local/domain/16', 'ennead xenstore watch -n 2 @releaseDomain'),
+    )
+    .action(async (paths: string[], { number = Number.POSITIVE_INFINITY }: { number?: number }) => {
+      let left = number;
+      let ended: () => void = () => {};
+      let failed: (why: Error) => void = () => {};
+      const over = new Promise<void>((resolve, reject) => {
+        ended = resolve;
+        failed = reject;
+      });
+      const changed = (path: string): void => {
+        if (left > 0) environment.out(`${path}\n`);
+        left -= 1;
+        if (left <= 0) ended();
+      };
+      await withToolstack(
+        environment.openSession,
+        async (toolstack) => {
+          toolstack.onClosed((why) => failed(new CliError('host-unreachable', `the connection is lost: ${why}`)));
+          for (const path of paths) await toolstack.call('xenstore.watch', { path });
+          await over;
+        },
+        { changed },
+      );
+    });
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('a number from 1 upwards');
+  return Number(text);
+}
+
+/** One after the other, in one session. */
+function eachOf<T>(
+  { openSession }: CliEnvironment,
+  paths: readonly string[],
+  work: (toolstack: ToolstackClient, path: string, index: number) => Promise<T>,
+): Promise<T[]> {
+  return withToolstack(openSession, async (toolstack) => {
+    const results: T[] = [];
+    for (const [index, path] of paths.entries()) results.push(await work(toolstack, path, index));
+    return results;
+  });
 }

@@ -44,6 +44,7 @@ export const manifest = defineManifest({
     { path: '/local/domain/<back end>/backend', access: 'write', why: 'the back end side of those devices' },
     { path: '/local/domain/<BlkBack>/ennead/volume', access: 'write', why: 'asks for volumes' },
     { path: '~', access: 'write', why: 'its state and its link to Builder' },
+    { path: '/', access: 'read', why: 'shows the operator the store' },
   ],
   devices: [],
 });

@@ -10,6 +10,7 @@ import {
 import { RpcError, type RpcMethods, rpcMethod } from '../../kit/rpc.ts';
 import type { GuestConsole } from './console.ts';
 import { attachedDevices, domainRows, hostReport } from './host-report.ts';
+import { StoreAccess } from './store-access.ts';
 import type { Toolstack } from './toolstack.ts';
 import { xenstoreQuotas } from './xenstore-quota.ts';
 
@@ -24,16 +25,22 @@ type Handlers = {
 /** `close` ends what the session has begun. */
 export function methodsFor(toolstack: Toolstack, notify: Notify): { methods: RpcMethods; close(): void } {
   const session = new ConsoleSession(notify);
+  const store = new StoreAccess(toolstack.ports.xenstore, (path) => notify('xenstore.changed', { path }));
   const handlers: Handlers = {
     ...hostHandlers(toolstack),
     ...guestHandlers(toolstack),
     ...session.handlers(toolstack),
+    ...storeHandlers(store, toolstack),
+  };
+  const close = (): void => {
+    session.detach();
+    store.close();
   };
   const methods = Object.entries(toolstackMethods).map(([name, schema]) => {
     const handler = handlers[name as ToolstackMethod] as (params: unknown) => unknown;
     return [name, rpcMethod(schema as z.core.$ZodType, handler)] as const;
   });
-  return { methods: Object.fromEntries(methods), close: () => session.detach() };
+  return { methods: Object.fromEntries(methods), close };
 }
 
 const DONE = {};
@@ -61,18 +68,33 @@ function guestHandlers(
 
 function hostHandlers(
   toolstack: Toolstack,
-): Pick<Handlers, Extract<ToolstackMethod, `host.${string}` | `${string}s.list` | 'trust.list' | 'xenstore.quota'>> {
+): Pick<Handlers, Extract<ToolstackMethod, `host.${string}` | `${string}s.list` | 'trust.list'>> {
   const { ports, guests } = toolstack;
   return {
     'services.list': async () => ({ services: await ports.builder.services() }),
     'trust.list': async () => ({ records: await ports.builder.trustRecords() }),
-    'xenstore.quota': async () => ({ domains: await xenstoreQuotas(ports.xenstore) }),
     'host.info': async () => {
       const attached = await attachedDevices(ports.xenstore, await ports.builder.drivers());
       return hostReport(ports.host, ports.linuxVersion, guests.all().length, attached);
     },
     'host.messages': () => ({ text: ports.host.messages() }),
     'host.shutdown': () => done(toolstack.shutDownHost()),
+  };
+}
+
+function storeHandlers(
+  store: StoreAccess,
+  { ports }: Toolstack,
+): Pick<Handlers, Extract<ToolstackMethod, `xenstore.${string}`>> {
+  return {
+    'xenstore.quota': async () => ({ domains: await xenstoreQuotas(ports.xenstore) }),
+    'xenstore.read': async ({ path }) => ({ value: await store.read(path) }),
+    'xenstore.list': async ({ path }) => ({ names: await store.list(path) }),
+    'xenstore.tree': async ({ path }) => ({ nodes: await store.tree(path) }),
+    'xenstore.write': ({ path, value }) => done(store.write(path, value)),
+    'xenstore.remove': ({ path }) => done(store.remove(path)),
+    'xenstore.chmod': ({ path, permissions, recursive }) => done(store.protect(path, permissions, recursive)),
+    'xenstore.watch': ({ path }) => done(store.watch(path)),
   };
 }
 

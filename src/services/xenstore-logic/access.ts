@@ -2,7 +2,7 @@
 import type { Permissions } from '../../contracts/xenstore-state.ts';
 import { allowsRead, allowsWrite } from '../../wire/xenstore-permissions.ts';
 import type { DomId } from '../../xen/ports.ts';
-import { isPrivileged } from './privileges.ts';
+import { isPrivileged, mayReadAll } from './privileges.ts';
 
 export type Right = 'read' | 'write' | 'owner';
 
@@ -14,6 +14,7 @@ export interface Subject {
 
 export function isAllowed(subject: Subject, path: string, permissions: Permissions, right: Right): boolean {
   if (isPrivileged(subject.domid, path)) return true;
+  if (right === 'read' && mayReadAll(subject.domid, path)) return true;
   const [owner, ...others] = permissions;
   if (!owner) return false;
   const isSubject = (domid: DomId): boolean => domid === subject.domid || domid === subject.target;

@@ -6,6 +6,8 @@ interface Privilege {
   /** At and below these the domain acts as the owner of every node. */
   readonly paths: readonly string[];
   readonly except: readonly string[];
+  /** At and below these it reads every node. */
+  readonly reads: readonly string[];
   /** INTRODUCE, RELEASE, SET_TARGET, RESUME. */
   readonly control: boolean;
   /** What every domain uses of the store (CONTROL quota). */
@@ -21,6 +23,7 @@ const privileges = new Map<DomId, Privilege>([
     {
       paths: ['/', '@introduceDomain', '@releaseDomain'],
       except: [],
+      reads: [],
       control: true,
       counts: false,
       why: 'makes the homes of all VMs, introduces and releases them',
@@ -31,9 +34,10 @@ const privileges = new Map<DomId, Privilege>([
     {
       paths: ['/local/domain', '/vm', '/libxl', '/ennead/guests', '@introduceDomain', '@releaseDomain'],
       except: [`/local/domain/${BUILDER_DOMID}`, `/local/domain/${PCIBACK_DOMID}`],
+      reads: ['/'],
       control: false,
       counts: true,
-      why: 'describes the devices of guests in their homes and in those of their back ends, keeps its records of guests, shows the operator what is used',
+      why: 'describes the devices of guests in their homes and in those of their back ends, keeps its records of guests, shows the operator the store and what is used of it',
     },
   ],
   [
@@ -41,6 +45,7 @@ const privileges = new Map<DomId, Privilege>([
     {
       paths: [`/local/domain/${PCIBACK_DOMID}/backend`],
       except: [],
+      reads: [],
       control: false,
       counts: false,
       why: 'describes a device to its driver VM in one request: the front end acts on the first node that it sees',
@@ -53,6 +58,7 @@ export function admitDomain0(): void {
   privileges.set(DOMAIN_0, {
     paths: ['/', '@introduceDomain', '@releaseDomain'],
     except: [],
+    reads: [],
     control: true,
     counts: true,
     why: 'the permissions of the socket are the only ones that xenstored has for it',
@@ -65,6 +71,10 @@ export function isPrivileged(domid: DomId, path: string): boolean {
   const privilege = privileges.get(domid);
   if (!privilege) return false;
   return privilege.paths.some((top) => covers(top, path)) && !privilege.except.some((top) => covers(top, path));
+}
+
+export function mayReadAll(domid: DomId, path: string): boolean {
+  return privileges.get(domid)?.reads.some((top) => covers(top, path)) ?? false;
 }
 
 export const mayControl = (domid: DomId): boolean => privileges.get(domid)?.control ?? false;

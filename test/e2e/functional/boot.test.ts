@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
-import { ennead, enneadJson } from '../ennead.ts';
+import { ennead, enneadJson, tryEnnead } from '../ennead.ts';
 import { REFUSAL_BY_XEN } from '../host-verdict.ts';
 
 interface Service {
@@ -55,6 +55,16 @@ describe('a booted host', () => {
 
   it('logged no refusal of Xen: each service has the rights that its work takes', async () => {
     expect(await ennead('host', 'log')).not.toMatch(REFUSAL_BY_XEN);
+  });
+
+  it('shows the whole of XenStore, and lets nobody write through Toolstack where Builder alone may', async () => {
+    const nodes = (await enneadJson('xenstore', 'ls')) as { path: string; value: string }[];
+    expect(nodes).toContainEqual(expect.objectContaining({ path: '/local/domain/4/name', value: 'builder' }));
+    const note = '/local/domain/5/data/note';
+    await ennead('xenstore', 'write', note, 'seen');
+    expect(await ennead('xenstore', 'read', note)).toBe('seen\n');
+    await ennead('xenstore', 'rm', '/local/domain/5/data');
+    expect(await tryEnnead('xenstore', 'write', '/local/domain/4/name', 'mine')).toMatchObject({ status: 14 });
   });
 
   it('shows the log of one VM', async () => {
