@@ -109,6 +109,8 @@ export const stateOperations = {
   forget: [22, struct({ domid: u16 }), nothing],
   /** 0: the domain has `transactionsMax` already. */
   transactionStart: [30, struct({ domid: u16, transactionsMax: nullable(u32) }), struct({ transaction })],
+  /** Whether the domain has it. */
+  transactionKnown: [32, struct({ domid: u16, transaction }), struct({ known: flag })],
   /** `nodesMax`: how many nodes the domain may own afterwards, null for any number. */
   transactionEnd: [
     31,

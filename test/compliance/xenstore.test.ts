@@ -261,7 +261,8 @@ describe.each([
       await xen.settle();
       expect(await guest.read('t/a')).toBe('1');
       const t = '/local/domain/16/t';
-      expect(seen).toEqual([t, `${t}/a`, `${t}/b`, `${t}/b`]);
+      // Written and removed: of a node that changed twice its watchers are told once, at the end.
+      expect(seen).toEqual([t, `${t}/a`, `${t}/b`]);
     });
 
     it('runs again when another has changed what it saw, and not when something else changed', async () => {

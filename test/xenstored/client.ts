@@ -10,11 +10,11 @@ import {
   PacketReader,
 } from '../../src/wire/xenstore-message.ts';
 
-type TypeName = keyof typeof messageTypes;
+export type TypeName = keyof typeof messageTypes;
 
 export class Client {
   private readonly reader = new PacketReader();
-  private readonly waiting: ((packet: Packet) => void)[] = [];
+  private readonly waiting: { answer(packet: Packet): void; fail(error: Error): void }[] = [];
   readonly events: string[][] = [];
   readonly ended: Promise<unknown>;
   private lastId = 0;
@@ -22,12 +22,15 @@ export class Client {
   private constructor(readonly socket: Socket) {
     this.ended = new Promise((resolve) => socket.once('close', resolve));
     socket.on('error', () => {});
+    socket.on('close', () => {
+      for (const { fail } of this.waiting.splice(0)) fail(new Error('the server has closed the connection'));
+    });
     socket.on('data', (bytes: Buffer) => {
       const packets = this.reader.push(bytes);
       if (typeof packets === 'string') throw new Error(packets);
       for (const packet of packets) {
         if (packet.type === messageTypes.watchEvent) this.events.push(decodeStrings(packet.payload).strings);
-        else this.waiting.shift()?.(packet);
+        else this.waiting.shift()?.answer(packet);
       }
     });
   }
@@ -45,9 +48,9 @@ export class Client {
   }
 
   send(bytes: Uint8Array): Promise<Packet> {
-    const answer = new Promise<Packet>((resolve) => this.waiting.push(resolve));
+    const answered = new Promise<Packet>((answer, fail) => this.waiting.push({ answer, fail }));
     this.socket.write(bytes);
-    return answer;
+    return answered;
   }
 
   /** The answer's strings; an error of the protocol as `error:<name>`. */

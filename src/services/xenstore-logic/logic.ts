@@ -12,7 +12,7 @@ import { receive, unreadBytes } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import type { LogicPorts } from './ports.ts';
 import type { Firing, Request } from './request.ts';
-import { requestHandlers } from './request-table.ts';
+import { ignoresTransaction, looksAtNodes, requestHandlers } from './request-table.ts';
 import { StateClient } from './state-client.ts';
 import { eventMessage, watchEvents } from './watch-events.ts';
 
@@ -66,6 +66,8 @@ class Logic {
   private readonly state: StateClient;
   private readonly outbox: Outbox;
   readonly domains: Domains;
+  /** Events of this run. */
+  private readonly told = new Set<string>();
 
   constructor(
     private readonly ports: LogicPorts,
@@ -121,18 +123,37 @@ class Logic {
     for (const work of later) work();
   }
 
+  /** As with xenstored, an unknown transaction is what is wrong with a request before anything else is. Looks at nodes find it out by themselves. */
   private result(type: number, request: Request): Uint8Array | ErrorName {
-    return requestHandlers.get(type)?.(request) ?? 'ENOSYS';
+    const handler = requestHandlers.get(type);
+    if (!handler) return 'ENOSYS';
+    if (ignoresTransaction.has(type)) return handler(request);
+    if (!looksAtNodes.has(type) && this.lacksTransaction(request)) return 'ENOENT';
+    const result = handler(request);
+    return result === 'EINVAL' && this.lacksTransaction(request) ? 'ENOENT' : result;
+  }
+
+  private lacksTransaction({ connection: domid, transaction }: Request): boolean {
+    return transaction !== 0 && !this.state.ask('transactionKnown', { domid, transaction }).known;
   }
 
   private fire({ fired, more }: Firing): void {
-    for (const one of fired) for (const { to, message } of watchEvents(one, this.ports.actsAs)) this.send(to, message);
+    for (const one of fired)
+      for (const { to, path, token } of watchEvents(one, this.ports.actsAs)) this.tell(to, path, token);
     if (more) this.fire(this.state.ask('firedNext', {}));
+  }
+
+  /** A change that two watches with one token see the same way is told once, as by xenstored. */
+  private tell(domid: DomId, path: string, token: string): void {
+    const event = [domid, path, token].join('\0');
+    if (this.told.has(event)) return;
+    this.told.add(event);
+    this.send(domid, eventMessage(path, token));
   }
 
   private send(domid: DomId, message: Uint8Array): void {
     const client = this.table.of(domid);
-    if (client) this.outbox.send(client, 'event', message);
+    if (client && message.length > 0) this.outbox.send(client, 'event', message);
   }
 
   /** The client loses its connection, and nobody else notices. */

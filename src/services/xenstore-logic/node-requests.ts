@@ -19,6 +19,8 @@ type Look = StateAnswer<'look'> & { readonly path: string };
 interface LookFor {
   readonly value?: boolean;
   readonly childrenFrom?: number;
+  /** @releaseDomain and its like have permissions, and nothing else. */
+  readonly special?: true;
 }
 
 /** Nothing comes of a request but its acknowledgement. */
@@ -30,9 +32,10 @@ export const acknowledged = encodeStrings(['OK']);
  */
 function look(request: Request, given: string | undefined, right: Right, what: LookFor = {}): Look | ErrorName {
   const { domid, connection, transaction, state } = request;
-  const path = given === undefined ? undefined : isSpecial(given) ? given : resolvePath(domid, given)?.absolute;
+  const { value = false, childrenFrom = null, special = false } = what;
+  if (given === undefined || (isSpecial(given) && !special)) return 'EINVAL';
+  const path = isSpecial(given) ? given : resolvePath(domid, given)?.absolute;
   if (path === undefined) return 'EINVAL';
-  const { value = false, childrenFrom = null } = what;
   const found = state.look({ domid: connection, transaction, path, value, childrenFrom });
   if (found.outcome === 'no-connection') throw new Error(`xenstore-state does not know domain ${connection}`);
   if (found.outcome === 'no-transaction') return 'ENOENT';
@@ -106,7 +109,6 @@ function put(
 ): Uint8Array | ErrorName {
   const { domid, connection, transaction, state, fire } = request;
   const limits = limitsOf(domid);
-  if (isSpecial(path)) return 'EINVAL';
   if (!exact && limits && usage.nodes >= limits.nodesMax) return 'ENOSPC';
   const create = inherited(domid, path, permissions);
   fire(state.ask('write', { domid: connection, transaction, path, value, create }));
@@ -117,7 +119,7 @@ export const remove: RequestHandler = (request) => {
   const node = look(request, onlyString(request.payload), 'write');
   if (typeof node === 'string') return node;
   const { connection, transaction, state, fire } = request;
-  if (node.path === '/' || isSpecial(node.path)) return 'EINVAL';
+  if (node.path === '/') return 'EINVAL';
   if (!node.exact) return node.parentExists ? acknowledged : 'ENOENT';
   fire(state.ask('remove', { domid: connection, transaction, path: node.path }));
   return acknowledged;
@@ -131,7 +133,7 @@ export const setPermissions: RequestHandler = (request) => {
   if (!permissions || tail.length > 0) return 'EINVAL';
   const limits = limitsOf(domid);
   if (limits && permissions.length > limits.permissionsMax) return 'ENOSPC';
-  const node = existing(request, given, 'owner');
+  const node = existing(request, given, 'owner', { special: true });
   if (typeof node === 'string') return node;
   const givesAway = permissions[0]?.domid !== node.permissions[0]?.domid;
   if (givesAway && !isPrivileged(domid, node.path)) return 'EPERM';

@@ -36,8 +36,10 @@ export const watch: RequestHandler = ({ domid, connection, payload, state, sendE
 
 export const unwatch: RequestHandler = ({ domid, connection, payload, state }) => {
   const [given, token] = exactly(payload, 2) ?? [];
-  const path = given === undefined ? null : resolveWatchPath(domid, given);
-  if (token === undefined || !path) return 'EINVAL';
+  if (given === undefined || token === undefined) return 'EINVAL';
+  // What cannot be watched is not watched.
+  const path = resolveWatchPath(domid, given);
+  if (!path) return 'ENOENT';
   return state.ask('unwatch', { domid: connection, path: path.absolute, token }).known ? acknowledged : 'ENOENT';
 };
 

@@ -21,7 +21,7 @@ const privileges = new Map<DomId, Privilege>([
   [
     BUILDER_DOMID,
     {
-      paths: ['/', '@introduceDomain', '@releaseDomain'],
+      paths: ['/'],
       except: [],
       reads: [],
       control: true,
@@ -56,7 +56,7 @@ const privileges = new Map<DomId, Privilege>([
 /** Where there is no Xen: whoever may open the socket is what domain 0 is to xenstored. To be called before the heap's snapshot. */
 export function admitDomain0(): void {
   privileges.set(DOMAIN_0, {
-    paths: ['/', '@introduceDomain', '@releaseDomain'],
+    paths: ['/'],
     except: [],
     reads: [],
     control: true,
@@ -65,7 +65,8 @@ export function admitDomain0(): void {
   });
 }
 
-const covers = (top: string, path: string): boolean => path === top || path.startsWith(top === '/' ? top : `${top}/`);
+/** The root covers the special paths, too. */
+const covers = (top: string, path: string): boolean => top === '/' || path === top || path.startsWith(`${top}/`);
 
 export function isPrivileged(domid: DomId, path: string): boolean {
   const privilege = privileges.get(domid);

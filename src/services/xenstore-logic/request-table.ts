@@ -27,3 +27,18 @@ export const requestHandlers: ReadonlyMap<number, RequestHandler> = new Map([
   [messageTypes.resetWatches, others.resetWatches],
   [messageTypes.directoryPart, nodes.directoryPart],
 ]);
+
+/** Requests whose first act is to look at a node, in their transaction. */
+export const looksAtNodes: ReadonlySet<number> = new Set([
+  messageTypes.directory,
+  messageTypes.directoryPart,
+  messageTypes.read,
+  messageTypes.getPerms,
+  messageTypes.setPerms,
+  messageTypes.write,
+  messageTypes.mkdir,
+  messageTypes.rm,
+]);
+
+/** Whatever transaction such a request names, known or not. @source tools/xenstore/xenstored_core.c, XS_FLAG_NOTID */
+export const ignoresTransaction: ReadonlySet<number> = new Set([messageTypes.watch, messageTypes.unwatch]);

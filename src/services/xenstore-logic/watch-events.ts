@@ -8,15 +8,15 @@ import type { LogicPorts } from './ports.ts';
 
 export interface WatchEvent {
   readonly to: DomId;
-  readonly message: Uint8Array;
+  readonly path: string;
+  readonly token: string;
 }
 
 export function watchEvents({ path, readableBy, watchers }: Fired, actsAs: LogicPorts['actsAs']): WatchEvent[] {
   return watchers
     .map(({ domid: to, ...watcher }) => ({ ...watcher, to, domid: actsAs(to) }))
     .filter((watcher) => readableBy.some((permissions) => isAllowed(watcher, path, permissions, 'read')))
-    .map(({ to, domid, relative, token }) => ({ to, message: eventMessage(toldPath(domid, relative, path), token) }))
-    .filter(({ message }) => message.length > 0);
+    .map(({ to, domid, relative, token }) => ({ to, path: toldPath(domid, relative, path), token }));
 }
 
 /** Empty for a path and a token that no message can hold. */

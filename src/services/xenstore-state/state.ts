@@ -137,6 +137,7 @@ export class XenStoreState {
       this.transactions.set(this.lastTransaction, new Transaction(this.base, domid));
       return { transaction: this.lastTransaction };
     },
+    transactionKnown: ({ domid, transaction }) => ({ known: this.transactionOf(domid, transaction) !== undefined }),
     transactionEnd: ({ domid, transaction, commit, nodesMax }) => {
       const ending = this.transactionOf(domid, transaction);
       this.transactions.delete(ending ? transaction : 0);

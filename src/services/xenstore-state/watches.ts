@@ -8,10 +8,16 @@ export interface Watch {
   readonly relative: boolean;
 }
 
+interface Placed extends Watch {
+  /** Counts upwards: events come in the order in which the watches were set, as with xenstored. */
+  readonly order: number;
+}
+
 const same = (a: Watch, domid: number, token: string): boolean => a.domid === domid && a.token === token;
 
 export class Watches {
-  private readonly byPath = new Map<string, Watch[]>();
+  private readonly byPath = new Map<string, Placed[]>();
+  private lastOrder = 0;
   private readonly counts = new Map<number, number>();
 
   of(domid: number): number {
@@ -27,7 +33,8 @@ export class Watches {
   }
 
   add(watch: Watch): void {
-    this.byPath.set(watch.path, [...this.exact(watch.path), watch]);
+    this.lastOrder += 1;
+    this.byPath.set(watch.path, [...this.at(watch.path), { ...watch, order: this.lastOrder }]);
     this.counts.set(watch.domid, this.of(watch.domid) + 1);
   }
 
@@ -42,18 +49,26 @@ export class Watches {
   }
 
   /** Those that a change of `path` concerns: at it and above it. */
-  concerned(path: string): Watch[] {
-    const here = this.exact(path);
-    if (isSpecial(path) || path === ROOT) return here;
-    return [...this.concerned(parentOf(path)), ...here];
+  concerned(path: string): readonly Watch[] {
+    return this.along(path).sort((a, b) => a.order - b.order);
   }
 
-  exact(path: string): Watch[] {
+  exact(path: string): readonly Watch[] {
+    return this.at(path);
+  }
+
+  private at(path: string): readonly Placed[] {
     return this.byPath.get(path) ?? [];
   }
 
+  private along(path: string): Placed[] {
+    const here = this.at(path);
+    if (isSpecial(path) || path === ROOT) return [...here];
+    return [...this.along(parentOf(path)), ...here];
+  }
+
   private keep(path: string, wanted: (watch: Watch) => boolean): number {
-    const there = this.exact(path);
+    const there = this.at(path);
     const kept = there.filter(wanted);
     if (kept.length === 0) this.byPath.delete(path);
     else this.byPath.set(path, kept);

@@ -104,10 +104,12 @@ export class MemoryXenStore {
   }
 
   commit(operations: readonly Operation[]): void {
+    // A watch is told of a node once, however often a transaction has changed it.
+    const told = new Map<Watch, Set<string>>();
     for (const { path, run } of operations) {
       const before = new Map(this.tree);
       const removed = run(this.tree);
-      this.fire(path, removed, before);
+      this.fire(path, removed, before, told);
     }
   }
 
@@ -121,14 +123,19 @@ export class MemoryXenStore {
     for (const drop of watches) drop();
   }
 
-  private fire(path: string, removed: readonly string[], before: Tree): void {
+  private fire(path: string, removed: readonly string[], before: Tree, told: Map<Watch, Set<string>>): void {
+    const tell = (watch: Watch, changed: string): void => {
+      const paths = told.get(watch) ?? new Set();
+      if (!paths.has(changed)) this.call(watch, changed);
+      told.set(watch, paths.add(changed));
+    };
     for (const watch of this.watches) {
       if (path === watch.path || isBelow(path, watch.path)) {
         const nodes = [before.get(path), this.tree.get(path), this.tree.get(parentOf(path))];
-        if (mayKnow(watch.subject, nodes)) this.call(watch, path);
+        if (mayKnow(watch.subject, nodes)) tell(watch, path);
       } else if (removed.includes(watch.path)) {
         const nodes = [before.get(watch.path), before.get(parentOf(watch.path))];
-        if (mayKnow(watch.subject, nodes)) this.call(watch, watch.path);
+        if (mayKnow(watch.subject, nodes)) tell(watch, watch.path);
       }
     }
   }
