@@ -1,6 +1,7 @@
 /*
- * Shared memory: grants mapped, grants given, foreign frames, and files where there is no Xen. JavaScript names a region by a number and reaches its
- * bytes by copies and aligned 32-bit words only; a view that another domain can change under a check does not exist.
+ * Shared memory: grants mapped, grants given, foreign frames, and files where there is no Xen. JavaScript names a region
+ * by a number and reaches its bytes by copies and aligned 32-bit words only; a view that another domain can change under
+ * a check does not exist.
  */
 #include "xen.h"
 

@@ -9,12 +9,14 @@ import type { NodePermission, XenStore } from '../../xen/xenstore-port.ts';
 const TREE_BYTES_MAX = 128 * 1024;
 /** A node in its answer, beside its value: names, quotes, permissions. */
 const NODE_BYTES = 128;
-export const SESSION_WATCHES_MAX = 16;
+const SESSION_WATCHES_MAX = 16;
 
 type Permissions = readonly string[];
 
 export class StoreAccess {
   private readonly watches: (() => Promise<void>)[] = [];
+  private asking = 0;
+  private closed = false;
 
   /** `changed`: a watch of this session has fired. */
   constructor(
@@ -41,7 +43,7 @@ export class StoreAccess {
         const permissions = await asked(child, this.store.permissions(child));
         // It went between two looks.
         if (value === null || permissions === null) continue;
-        bytes += NODE_BYTES + child.length + value.length;
+        bytes += NODE_BYTES + child.length + JSON.stringify(value).length;
         if (bytes > TREE_BYTES_MAX)
           throw new RpcError('too-large', `there is too much below ${path}; name a deeper path`);
         nodes.push({ path: child, value, permissions: permissions.map(encodePermission) });
@@ -73,13 +75,21 @@ export class StoreAccess {
   }
 
   async watch(path: string): Promise<void> {
-    if (this.watches.length === SESSION_WATCHES_MAX)
+    if (this.watches.length + this.asking >= SESSION_WATCHES_MAX)
       throw new RpcError('busy', `a session watches at most ${SESSION_WATCHES_MAX} paths`);
-    this.watches.push(await asked(path, this.store.watch(path, this.changed)));
+    this.asking += 1;
+    try {
+      this.watches.push(await asked(path, this.store.watch(path, this.changed)));
+    } finally {
+      this.asking -= 1;
+    }
+    // The session may have ended meanwhile.
+    if (this.closed) this.close();
   }
 
   /** What the session has begun. */
   close(): void {
+    this.closed = true;
     for (const unwatch of this.watches.splice(0)) unwatch().catch(() => undefined);
   }
 }
