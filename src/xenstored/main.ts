@@ -47,7 +47,7 @@ async function serve(socket: string): Promise<string | null> {
       made.get(runtime)!.path('ennead-rt'),
       [...(supervised ? ['--init'] : []), made.get(xenstored)!.path(`${name}.qbc`), folder.path, ...args],
       // In a process group of its own: the supervisor and what it has started end together.
-      { stdio: ['ignore', 'inherit', 'inherit'], detached: true },
+      { stdio: ['pipe', 'inherit', 'inherit'], detached: true },
     );
   const programs = {
     state: start('state', true),

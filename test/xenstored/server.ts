@@ -47,6 +47,14 @@ export class Server {
     return spawn(`xenstore-${name}`, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   }
 
+  /** SIGKILL: it can clean nothing up. */
+  async kill(): Promise<void> {
+    const ended = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await ended;
+    await rm(this.folder, { recursive: true });
+  }
+
   /** SIGTERM; what is left in its folder, which is removed then. tsx's cache is the test's own. */
   async stop(): Promise<string[]> {
     const ended = once(this.child, 'exit');

@@ -1,5 +1,6 @@
 /** The two programs on an ordinary host, with Debian's clients and with misbehaving ones. */
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HEADER_BYTES } from '../../src/wire/xenstore-message.ts';
 import { Client } from './client.ts';
@@ -167,6 +168,13 @@ test('XenStore-Logic is killed three times under load: clients wait, and see not
     await watcher.ask('read', ['/tool']);
     expect(watcher.events.slice(before)).toEqual([['/killed/last', 'k']]);
   }));
+
+test('when the command is killed, none of its programs runs on', async () => {
+  const other = await Server.start();
+  const pids = [await other.pidOf('state'), await other.pidOf('logic')];
+  await other.kill();
+  for (const pid of pids) while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
+});
 
 test('a second server on the same socket says what is in the way', async () => {
   const { spawnSync } = await import('node:child_process');
