@@ -94,6 +94,8 @@ export class LocalXen {
         throw new PortError('EINVAL', 'bindInterdomain', `port ${remote} is not open`);
       const port = this.allocate(remote);
       table.store32(recordOffset(remote), port);
+      // Whoever was bound to it before may have ended just before its event was in the pipe.
+      table.store32(recordOffset(remote) + PENDING, 0);
       return port;
     },
     // Nobody dies here without a word.

@@ -74,8 +74,13 @@ export class Domains implements DomainRequests {
     const known = new Set(connections.map(({ domid }) => domid));
     for (const { domid, port } of connections) {
       const client = this.connect(domid, port);
-      if (client) Object.assign(client, { waiting: true, unsent: true, partial: true });
-      else this.state.ask('release', { domid });
+      if (!client) {
+        this.state.ask('release', { domid });
+        continue;
+      }
+      Object.assign(client, { waiting: true, unsent: true, partial: true });
+      // Of what was last written to it, or taken from it, it may not have been told.
+      this.ports.eventChannels.notify(client.port);
     }
     for (const { domid, port } of atBoot) {
       if (known.has(domid)) continue;
