@@ -46,7 +46,7 @@ test('an exception, a rejection and a thrown nothing are logged, and the process
 });
 
 test('an endless loop, endless jobs and endless recursion end, and the process lives on', async () => {
-  const output = await steps(['for (;;);', 'const again = () => Promise.resolve().then(again); again()', 'const f = () => f() + 1; f()', '/(a+)+$/.test("a".repeat(40) + "b")', 'try { for (;;); } catch { state = "caught" } finally { state = "finally" }']);
+  const output = await steps(['for (;;);', 'const again = () => { Promise.resolve().then(again); }; again()', 'const f = () => f() + 1; f()', '/(a+)+$/.test("a".repeat(40) + "b")', 'try { for (;;); } catch { state = "caught" } finally { state = "finally" }']);
   for (const expected of [/interrupted/, /jobs ran longer than 200 ms/, /InternalError/, /end initial 5\n$/]) check(expected.test(output), output);
 });
 
