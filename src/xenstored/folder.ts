@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { XENSTORE_STATE_DOMID } from '../contracts/domids.ts';
+import { STORE_GRANT } from '../services/xenstore-logic/ports.ts';
 import {
   eventPipe,
   inboxes,
@@ -13,7 +14,6 @@ import {
   pagesFile,
   portsFile,
   recordOffset,
-  STORE_GRANT,
   UNBOUND,
 } from './layout.ts';
 

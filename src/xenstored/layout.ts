@@ -31,5 +31,3 @@ export const pagesFile = (domid: DomId, ref: GrantRef): string => `pages-${domid
 
 /** Who introduces all other connections has to be there before Logic: its channel is opened by the starter. */
 export const introducer = { domid: BUILDER_DOMID, port: portNumber(inboxes.sockets, 1) } as const;
-/** Under which a client's ring page is granted, as by Xen's domain builder. */
-export const STORE_GRANT = 1;

@@ -31,8 +31,8 @@ const PAGE_BYTES = 4096;
 const FIRST_REF = 8;
 
 export class LocalXen {
-  private readonly tables = new Map<number, SharedRegion>();
-  private readonly pipes = new Map<number, number>();
+  /** Of every program: the records of its ports, and its pipe. */
+  private readonly places = new Map<number, { readonly table: SharedRegion; readonly pipe: number }>();
   private readonly handlers = new Map<EventPort, () => void>();
 
   constructor(
@@ -41,20 +41,20 @@ export class LocalXen {
     private readonly inbox: Inbox,
   ) {
     for (const each of Object.values(inboxes)) {
-      this.tables.set(each, sharedRegion(rt.regionFile(this.at(portsFile(each)), PORTS_FILE_BYTES / PAGE_BYTES, true)));
-      this.pipes.set(each, rt.open(this.at(eventPipe(each)), 'r+'));
+      const table = sharedRegion(rt.regionFile(this.at(portsFile(each)), PORTS_FILE_BYTES / PAGE_BYTES, true));
+      this.places.set(each, { table, pipe: rt.open(this.at(eventPipe(each)), 'r+') });
     }
   }
 
   /** A program that starts again has none of its predecessor's ports. */
   closeAllPorts(): void {
-    this.table(this.inbox).write(0, new Uint8Array(PORTS_FILE_BYTES));
+    this.place(this.inbox).table.write(0, new Uint8Array(PORTS_FILE_BYTES));
     while (this.take() !== null);
   }
 
   /** One handler for all events, those of ports included that are opened later. */
   handleEvents(handler: (port: EventPort) => void): void {
-    rt.onReadable(this.pipe(this.inbox), () => {
+    rt.onReadable(this.place(this.inbox).pipe, () => {
       const port = this.take();
       if (port !== null) handler(port);
     });
@@ -89,7 +89,7 @@ export class LocalXen {
   readonly eventChannels: EventChannels = {
     allocUnbound: () => this.allocate(UNBOUND),
     bindInterdomain: (_, remote) => {
-      const table = this.tables.get(inboxOf(remote));
+      const table = this.places.get(inboxOf(remote))?.table;
       if (!table || table.load32(recordOffset(remote)) === FREE)
         throw new PortError('EINVAL', 'bindInterdomain', `port ${remote} is not open`);
       const port = this.allocate(remote);
@@ -103,7 +103,7 @@ export class LocalXen {
     unbind: (port) => {
       this.handlers.delete(port);
       const remote = this.remoteOf(port);
-      this.table(this.inbox).store32(recordOffset(port), FREE);
+      this.place(this.inbox).table.store32(recordOffset(port), FREE);
       if (remote !== null && this.remoteOf(remote) === port)
         this.tableOf(remote).store32(recordOffset(remote), UNBOUND);
     },
@@ -118,7 +118,7 @@ export class LocalXen {
     wait: (port, timeoutMs) => {
       const deadlineMs = rt.monotonicMs() + timeoutMs;
       for (let leftMs = timeoutMs; leftMs > 0; leftMs = deadlineMs - rt.monotonicMs()) {
-        if (!rt.waitReadable(this.pipe(this.inbox), leftMs)) return false;
+        if (!rt.waitReadable(this.place(this.inbox).pipe, leftMs)) return false;
         // Another port's event is one of an earlier life: whoever waits uses no other port.
         if (this.take() === port) return true;
       }
@@ -128,7 +128,7 @@ export class LocalXen {
 
   /** The next event. It can come again from here on. */
   private take(): EventPort | null {
-    const bytes = rt.read(this.pipe(this.inbox), EVENT_BYTES);
+    const bytes = rt.read(this.place(this.inbox).pipe, EVENT_BYTES);
     if (bytes?.length !== EVENT_BYTES) return null;
     const port = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
     if (inboxOf(port) !== this.inbox) return null;
@@ -142,11 +142,11 @@ export class LocalXen {
     this.tableOf(port).store32(pending, 1);
     const event = new Uint8Array(EVENT_BYTES);
     new DataView(event.buffer).setUint32(0, port, true);
-    rt.write(this.pipe(inboxOf(port)), event);
+    rt.write(this.place(inboxOf(port)).pipe, event);
   }
 
   private allocate(remote: EventPort | typeof UNBOUND): EventPort {
-    const table = this.table(this.inbox);
+    const table = this.place(this.inbox).table;
     for (let index = 1; index < PORTS_MAX; index += 1) {
       const port = portNumber(this.inbox, index);
       if (table.load32(recordOffset(port)) !== FREE) continue;
@@ -160,23 +160,17 @@ export class LocalXen {
   /** null: nobody is at the other end. */
   private remoteOf(port: EventPort): EventPort | null {
     const remote = this.tableOf(port).load32(recordOffset(port));
-    return this.tables.has(inboxOf(remote)) ? remote : null;
+    return this.places.has(inboxOf(remote)) ? remote : null;
   }
 
   private tableOf(port: EventPort): SharedRegion {
-    return this.table(inboxOf(port));
+    return this.place(inboxOf(port)).table;
   }
 
-  private table(inbox: number): SharedRegion {
-    const table = this.tables.get(inbox);
-    if (!table) throw new PortError('EINVAL', 'event channel', `there is no inbox ${inbox}`);
-    return table;
-  }
-
-  private pipe(inbox: number): number {
-    const pipe = this.pipes.get(inbox);
-    if (pipe === undefined) throw new PortError('EINVAL', 'event channel', `there is no inbox ${inbox}`);
-    return pipe;
+  private place(inbox: number): { readonly table: SharedRegion; readonly pipe: number } {
+    const place = this.places.get(inbox);
+    if (!place) throw new PortError('EINVAL', 'event channel', `there is no inbox ${inbox}`);
+    return place;
   }
 
   private at(name: string): string {

@@ -1,13 +1,14 @@
 /** XenStore-Logic on an ordinary host. Its heap is rolled back after every response, as in its VM. */
 import { BOOTSTRAPPER_DOMID, XENSTORE_LOGIC_DOMID } from '../contracts/domids.ts';
 import { numberedRegions, recoveryBox, rollbackFromHere, startAgain } from '../kit/rollback.ts';
+import { STORE_GRANT } from '../services/xenstore-logic/ports.ts';
 import { admitDomain0 } from '../services/xenstore-logic/privileges.ts';
 import { serveLogic } from '../services/xenstore-logic/serve.ts';
-import { inboxes, introducer, STORE_GRANT } from './layout.ts';
+import { inboxes, introducer } from './layout.ts';
 import { LocalXen } from './local-xen.ts';
-import { startProgram } from './start.ts';
+import { startInFolder } from './start.ts';
 
-startProgram('xenstore-logic', (folder, log) => {
+startInFolder('xenstore-logic', (folder, log) => {
   admitDomain0();
   const xen = new LocalXen(folder, XENSTORE_LOGIC_DOMID, inboxes.logic);
   const link = new LocalXen(folder, XENSTORE_LOGIC_DOMID, inboxes.logicToState);

@@ -2,17 +2,18 @@
 import * as rt from 'ennead:rt';
 import { BUILDER_DOMID } from '../contracts/domids.ts';
 import { connectXenStore } from '../kit/xenstore-client.ts';
+import { STORE_GRANT } from '../services/xenstore-logic/ports.ts';
 import { clock, streams } from '../xen/real/adapter.ts';
-import { inboxes, introducer, STORE_GRANT } from './layout.ts';
+import { inboxes, introducer } from './layout.ts';
 import { LocalXen } from './local-xen.ts';
 import { RingStream } from './ring-stream.ts';
 import { SocketClients } from './socket-clients.ts';
-import { startProgram } from './start.ts';
+import { startInFolder } from './start.ts';
 
 /** What xenstored makes when it starts. @source tools/xenstore/xenstored_core.c, setup_structure */
 const FIRST_NODES = ['/tool', '/tool/xenstored'];
 
-startProgram('xenstored', async (folder, log) => {
+startInFolder('xenstored', async (folder, log) => {
   const [, socketPath] = rt.args;
   if (socketPath === undefined) throw new Error('which socket?');
   const xen = new LocalXen(folder, BUILDER_DOMID, inboxes.sockets);

@@ -1,7 +1,7 @@
-/** How each of the programs starts: `<program> <folder> …`; an exception ends it, which its supervisor answers with a fresh one. */
+/** How each of the programs starts: `<program> <folder> …` */
 import * as rt from 'ennead:rt';
+import { startProgram } from '../kit/service.ts';
 import type { Log } from '../xen/ports.ts';
-import { log } from '../xen/real/adapter.ts';
 
 const STANDARD_INPUT = 0;
 
@@ -12,16 +12,11 @@ function endWithStarter(): void {
   });
 }
 
-export function startProgram(name: string, main: (folder: string, log: Log) => Promise<void> | void): void {
-  const programLog: Log = (line) => log(`ennead[${name}]: ${line}`);
-  const [folder] = rt.args;
-  const start = async (): Promise<void> => {
+export function startInFolder(name: string, main: (folder: string, log: Log) => Promise<void> | void): void {
+  startProgram(name, async (log) => {
+    const [folder] = rt.args;
     if (folder === undefined) throw new Error('which folder?');
     endWithStarter();
-    await main(folder, programLog);
-  };
-  start().catch((error: unknown) => {
-    programLog(`failed: ${error instanceof Error ? `${error.message} ${error.stack ?? ''}` : String(error)}`);
-    rt.exit(1);
+    await main(folder, log);
   });
 }

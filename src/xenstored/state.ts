@@ -1,11 +1,12 @@
 /** XenStore-State on an ordinary host. */
 import { BOOTSTRAPPER_DOMID, XENSTORE_STATE_DOMID } from '../contracts/domids.ts';
+import { STORE_GRANT } from '../services/xenstore-logic/ports.ts';
 import { serveState } from '../services/xenstore-state/serve.ts';
-import { inboxes, STORE_GRANT } from './layout.ts';
+import { inboxes } from './layout.ts';
 import { LocalXen } from './local-xen.ts';
-import { startProgram } from './start.ts';
+import { startInFolder } from './start.ts';
 
-startProgram('xenstore-state', (folder, log) => {
+startInFolder('xenstore-state', (folder, log) => {
   const xen = new LocalXen(folder, XENSTORE_STATE_DOMID, inboxes.state);
   xen.closeAllPorts();
   const { grants, eventChannels } = xen;

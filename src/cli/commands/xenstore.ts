@@ -12,6 +12,7 @@ const PATHS = 'in full, or from /local/domain/5, which is Toolstack';
 export function addXenStoreCommands(program: Command, environment: CliEnvironment): void {
   const xenstore = program.command('xenstore').description('the store through which VMs find each other');
   addLooking(xenstore, environment);
+  addReading(xenstore, environment);
   addChanging(xenstore, environment);
   addWatching(xenstore, environment);
 }
@@ -30,6 +31,18 @@ function addLooking(xenstore: Command, environment: CliEnvironment): void {
       const { nodes } = await withToolstack(openSession, (toolstack) => toolstack.call('xenstore.tree', { path }));
       print(environment, options, nodes, () => formatTree(path, nodes, options));
     });
+  xenstore
+    .command('quota')
+    .description('show how many nodes, watches and transactions each domain has in it')
+    .addOption(json())
+    .addHelpText('after', examples('ennead xenstore quota', 'ennead xenstore quota --json'))
+    .action(async (output: Output) => {
+      const { domains } = await withToolstack(openSession, (toolstack) => toolstack.call('xenstore.quota', {}));
+      print(environment, output, domains, () => quotaTable(domains));
+    });
+}
+
+function addReading(xenstore: Command, environment: CliEnvironment): void {
   xenstore
     .command('read')
     .description('show the values of nodes')
@@ -68,15 +81,6 @@ function addLooking(xenstore: Command, environment: CliEnvironment): void {
     .addHelpText('after', examples('ennead xenstore exists /local/domain/16'))
     .action(async (paths: string[]) => {
       await eachOf(environment, paths, (toolstack, path) => toolstack.call('xenstore.read', { path }));
-    });
-  xenstore
-    .command('quota')
-    .description('show how many nodes, watches and transactions each domain has in it')
-    .addOption(json())
-    .addHelpText('after', examples('ennead xenstore quota', 'ennead xenstore quota --json'))
-    .action(async (output: Output) => {
-      const { domains } = await withToolstack(openSession, (toolstack) => toolstack.call('xenstore.quota', {}));
-      print(environment, output, domains, () => quotaTable(domains));
     });
 }
 
@@ -125,29 +129,34 @@ function addWatching(xenstore: Command, environment: CliEnvironment): void {
       'after',
       examples('ennead xenstore watch /local/domain/16', 'ennead xenstore watch -n 2 @releaseDomain'),
     )
-    .action(async (paths: string[], { number = Number.POSITIVE_INFINITY }: { number?: number }) => {
-      let left = number;
-      let ended: () => void = () => {};
-      let failed: (why: Error) => void = () => {};
-      const over = new Promise<void>((resolve, reject) => {
-        ended = resolve;
-        failed = reject;
-      });
-      const changed = (path: string): void => {
-        if (left > 0) environment.out(`${path}\n`);
-        left -= 1;
-        if (left <= 0) ended();
-      };
-      await withToolstack(
-        environment.openSession,
-        async (toolstack) => {
-          toolstack.onClosed((why) => failed(new CliError('host-unreachable', `the connection is lost: ${why}`)));
-          for (const path of paths) await toolstack.call('xenstore.watch', { path });
-          await over;
-        },
-        { changed },
-      );
-    });
+    .action((paths: string[], { number = Number.POSITIVE_INFINITY }: { number?: number }) =>
+      showChanges(environment, paths, number),
+    );
+}
+
+/** Resolves after so many events. */
+async function showChanges(environment: CliEnvironment, paths: readonly string[], events: number): Promise<void> {
+  let left = events;
+  let ended: () => void = () => {};
+  let failed: (why: Error) => void = () => {};
+  const over = new Promise<void>((resolve, reject) => {
+    ended = resolve;
+    failed = reject;
+  });
+  const changed = (path: string): void => {
+    if (left > 0) environment.out(`${path}\n`);
+    left -= 1;
+    if (left <= 0) ended();
+  };
+  await withToolstack(
+    environment.openSession,
+    async (toolstack) => {
+      toolstack.onClosed((why) => failed(new CliError('host-unreachable', `the connection is lost: ${why}`)));
+      for (const path of paths) await toolstack.call('xenstore.watch', { path });
+      await over;
+    },
+    { changed },
+  );
 }
 
 function positive(text: string): number {
