@@ -204,6 +204,11 @@ declare module 'ennead:rt' {
    * repeats itself: use `randomBytes`. A handler that throws or exceeds its limit is logged and rolled back like any other.
    */
   export function rollbackAfterEveryHandler(): void;
+  /**
+   * Runs after every handler that failed and was rolled back (threw, left a rejection, exceeded its limit), before any other one, as a handler of
+   * its own. If it fails as well, the process ends with status 1. To be set before the snapshot; null: nothing is run.
+   */
+  export function onHandlerFailure(handler: (() => void) | null): void;
   /** Handlers that run longer than this (with what they wait for) are ended with an exception, from the next handler on. Default: 10 s; 0: no limit. The module's own start has none. */
   export function setHandlerLimit(milliseconds: number): void;
   export function heapStats(): { readonly usedBytes: number; readonly limitBytes: number; readonly snapshotBytes: number; readonly rollbacks: number };

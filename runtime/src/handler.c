@@ -18,6 +18,10 @@ static struct rejections {
   } entries[REJECTIONS_MAX];
 } *rejections;
 
+/* What runs after a handler that failed and was rolled back; in the arena, as it holds a JavaScript value. */
+static JSValue *failure_handler;
+static bool recovering; /* it runs */
+
 static double limit_ms = HANDLER_LIMIT_DEFAULT_MS;
 static double deadline_ms; /* of the running handler; 0: none */
 static enum { ROLLBACK_OFF, ROLLBACK_WANTED, ROLLBACK_ON } rollback;
@@ -54,8 +58,10 @@ static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst r
 
 bool handler_create(JSRuntime *runtime) {
   rejections = arena_alloc(sizeof *rejections);
-  if (!rejections)
+  failure_handler = arena_alloc(sizeof *failure_handler);
+  if (!rejections || !failure_handler)
     return false;
+  *failure_handler = JS_NULL;
   *rejections = (struct rejections){0};
   JS_SetInterruptHandler(runtime, interrupted, NULL);
   JS_SetHostPromiseRejectionTracker(runtime, track_rejection, NULL);
@@ -99,6 +105,16 @@ static void snapshot_take(JSContext *ctx) {
     log_format("no memory for the heap's snapshot; rollback stays off");
 }
 
+/* False when the failure handler failed as well. */
+static bool recover(JSContext *ctx) {
+  if (recovering || JS_IsNull(*failure_handler))
+    return !recovering;
+  recovering = true;
+  bool recovered = handler_run(ctx, JS_DupValue(ctx, *failure_handler), 0, NULL);
+  recovering = false;
+  return recovered;
+}
+
 bool handler_finish(JSContext *ctx, bool failed) {
   failed = !jobs_drain(ctx) || failed;
   failed = !rejections_report(ctx) || failed;
@@ -110,7 +126,7 @@ bool handler_finish(JSContext *ctx, bool failed) {
     arena_rollback();
     loop_after_rollback();
     rollbacks++;
-    return true;
+    return !failed || recover(ctx);
   }
   if (!failed && rollback == ROLLBACK_WANTED)
     snapshot_take(ctx);
@@ -136,6 +152,13 @@ static JSValue rollback_after_every_handler(JSContext *ctx, const struct argumen
   return JS_UNDEFINED;
 }
 
+static JSValue on_handler_failure(JSContext *ctx, const struct argument *a) {
+  JSValue old = *failure_handler;
+  *failure_handler = JS_DupValue(ctx, a[0].value);
+  JS_FreeValue(ctx, old);
+  return JS_UNDEFINED;
+}
+
 static JSValue set_handler_limit(JSContext *ctx, const struct argument *a) {
   (void)ctx;
   limit_ms = (double)a[0].integer;
@@ -155,6 +178,7 @@ static JSValue heap_stats(JSContext *ctx, const struct argument *a) {
 
 const struct rt_export handler_exports[] = {
     {"rollbackAfterEveryHandler", rollback_after_every_handler, {}},
+    {"onHandlerFailure", on_handler_failure, {HANDLER(FUNCTION_OR_NULL)}},
     {"setHandlerLimit", set_handler_limit, {DELAY("milliseconds")}},
     {"heapStats", heap_stats, {}},
     {NULL, NULL, {}},

@@ -48,7 +48,7 @@ const signatures = {
   pciAssign: [domid, uint32], pciDeassign: [domid, uint32], iomemPermission: [domid, size, size, isBoolean],
   ioportPermission: [domid, isInteger(0, 65535), isInteger(1, 65536), isBoolean], mapGsi: [domid, isInteger(0, 4095)],
   irqPermission: [domid, isInteger(0, 4095), isBoolean], physInfo: [], xenVersion: [], xenMessages: [],
-  rollbackAfterEveryHandler: [], setHandlerLimit: [isDelay], heapStats: [], boxWrite: [isBytes], boxRead: [],
+  rollbackAfterEveryHandler: [], onHandlerFailure: [isHandler], setHandlerLimit: [isDelay], heapStats: [], boxWrite: [isBytes], boxRead: [],
 };
 
 // Arguments that pass the checks of every function and still do nothing: no such file, descriptor, domain, region.
@@ -71,7 +71,7 @@ const harmless = {
   domainBuildPv: [{ domid: 1, memoryMib: 1, kernel: nowhere, ramdisks: [nowhere], cmdline: '', storePageParameter: 'x', storeDomid: 0, storePort: 0, consoleDomid: 0, consolePort: 0, hardwareDomain: false }],
   flaskContextToSid: ['x'], flaskSidToContext: [1], flaskRelabel: [1, 1], pciAssign: [1, 1], pciDeassign: [1, 1],
   iomemPermission: [1, 0, 1, true], ioportPermission: [1, 0, 1, true], mapGsi: [1, 1], irqPermission: [1, 1, true], setHandlerLimit: [10000],
-  boxWrite: [buffer],
+  boxWrite: [buffer], onHandlerFailure: [null],
 };
 
 test('the module exports exactly what rt.d.ts declares', () => {

@@ -50,6 +50,34 @@ test('an endless loop, endless jobs and endless recursion end, and the process l
   for (const expected of [/interrupted/, /jobs ran longer than 200 ms/, /InternalError/, /end initial 5\n$/]) check(expected.test(output), output);
 });
 
+test('after a handler that failed the failure handler runs, on a heap that is whole', async () => {
+  const output = await rolling(`
+const bodies = ['throw', 'loop', 'none', 'rejection'];
+let state = 'initial';
+rt.setHandlerLimit(100);
+rt.onHandlerFailure(() => { console.log('failed', state, count()); state = 'changed'; });
+rt.setTimer(1, () => {
+  const body = bodies[count()];
+  step();
+  state = 'poisoned';
+  if (body === 'throw') throw new Error('one');
+  if (body === 'loop') for (;;);
+  if (body === 'rejection') return Promise.reject(new Error('two'));
+  if (body === undefined) rt.exit(0);
+});
+rt.rollbackAfterEveryHandler();`);
+  const lines = output.split('\n').filter((line) => line.startsWith('failed'));
+  equal(lines.join(), 'failed initial 1,failed initial 2,failed initial 4');
+});
+
+test('a failure handler that fails ends the process', async () => {
+  const output = await rolling(`
+rt.onHandlerFailure(() => { throw new Error('again') });
+rt.setTimer(1, () => { throw new Error('first') });
+rt.rollbackAfterEveryHandler();`, 70);
+  check(/Error: first/.test(output) && /Error: again/.test(output), output);
+});
+
 test('an exhausted heap is whole again, many times', async () => {
   const hog = 'const all = []; for (let i = 1; ; i++) all.push(new Array(1000).fill(i), "x".repeat(1000) + i, new Uint8Array(3000))';
   const output = await rolling(`

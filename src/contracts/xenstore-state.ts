@@ -1,6 +1,9 @@
 /**
  * XenStore-Logic ↔ XenStore-State: one request, one answer, in order, framed (src/wire/frame.ts) on State's store page. Logic asks, State never
  * speaks first. State keeps nodes, transactions, watches, connections and their unsent bytes; what a domain may do is Logic's affair.
+ *
+ * Logic may end at any moment and ask again. So operations that leave a trace are of two kinds: notes are the same when they are asked twice; changes
+ * are not, so Logic numbers them, and State remembers the last one with its answer (docs/decisions/0014).
  */
 import {
   bytes,
@@ -21,6 +24,8 @@ import { RING_STRUCTURE_BYTES } from '../wire/byte-ring.ts';
 /** Words of the page after Xen's structure: the number of a port that its owner opened for the other, 0 for none. */
 export const STATE_PORT_OFFSET = RING_STRUCTURE_BYTES + 20;
 export const LOGIC_PORT_OFFSET = STATE_PORT_OFFSET + 4;
+/** What State puts into the page's `connection` field when it has started: a Logic that spoke with its predecessor has to find it again. */
+export const CONNECTION_NEW_STATE = 2;
 /** Logic's own: not 0 while it waits for an answer. What it finds there when it asks was cut short. */
 export const WAITING_OFFSET = LOGIC_PORT_OFFSET + 4;
 
@@ -41,7 +46,7 @@ export const watcher = struct({ domid: u16, target: nullable(u16), token: text, 
 export const fired = struct({ path: text, readableBy: list(permissions), watchers: list(watcher) });
 export type Fired = Decoded<typeof fired>;
 
-const connection = struct({ domid: u16, port: u32, target: nullable(u16) });
+const connection = struct({ domid: u16, port: u32, target: nullable(u16), shutdown: flag });
 export type ConnectionRecord = Decoded<typeof connection>;
 
 /** How much a domain has in the store. */
@@ -53,19 +58,28 @@ const firing = { fired: list(fired), more: flag };
 /** A change's answer. In a transaction nothing is fired before its end. */
 const changed = struct({ outcome: word(['ok', 'no-transaction']), ...firing });
 
-/** operation → [number on the wire, request, answer] */
-export const stateOperations = {
+type Operations = Record<string, readonly [number, Codec<unknown>, Codec<unknown>]>;
+
+/** They change nothing. operation → [number on the wire, request, answer] */
+export const stateReads = {
   /** The registry. */
   connections: [1, nothing, struct({ connections: list(connection) })],
-  /** Grants of the pages that Logic may read, in their order (xenstore-contents.ts). */
-  contents: [6, nothing, struct({ refs: list(u32) })],
-  /** Adds or replaces; what the former connection of the domid had is dropped. */
-  introduce: [2, struct({ domid: u16, port: u32 }), nothing],
-  /** Drops the connection with its watches, transactions and unsent bytes. */
-  release: [3, struct({ domid: u16 }), struct({ known: flag })],
-  setTarget: [4, struct({ domid: u16, target: u16 }), struct({ known: flag })],
+  /** Grants of the pages that Logic may read (xenstore-contents.ts) and of those that it may write (JOURNAL_PAGES), in their order. */
+  pages: [6, nothing, struct({ contents: list(u32), journal: list(u32) })],
   /** Every domain with a connection or anything else in the store, in the order of domids. */
   counts: [5, nothing, struct({ domains: list(counts) })],
+  /** What the last change has fired, from the given place on. */
+  firedNext: [15, struct({ from: u32 }), struct(firing)],
+  /** Whether the domain has it. */
+  transactionKnown: [32, struct({ domid: u16, transaction }), struct({ known: flag })],
+  /** The first part of a request whose rest has not come, and the ring's consumer index behind it. */
+  partial: [42, struct({ domid: u16 }), struct({ bytes, until: u32 })],
+  /** The last change, as it came and as it was answered. Number 0: there was none. */
+  lastChange: [50, nothing, struct({ number: u32, context: bytes, answer: bytes })],
+} as const satisfies Operations;
+
+/** Asked twice they are the same. */
+export const stateNotes = {
   /**
    * The node at `path`, or the nearest one above it. A transaction remembers what it looked at.
    * `childrenFrom`: an offset in the children's names, each followed by a NUL; at most CHILDREN_BYTES_MAX of them are answered.
@@ -87,17 +101,45 @@ export const stateOperations = {
       children: bytes,
     }),
   ],
+  setTarget: [4, struct({ domid: u16, target: u16 }), struct({ known: flag })],
+  /** The domain runs again after a shutdown. */
+  resumed: [7, struct({ domid: u16 }), struct({ known: flag })],
+  /** Drops watches and transactions of the domain. */
+  forget: [22, struct({ domid: u16 }), nothing],
+  /**
+   * Adds unsent messages, unless this batch was the last one that was added. An event that waits already is not added again; a connection over
+   * its bound loses it (`lost`). A reply, of which a connection has one at most, is never lost.
+   */
+  queue: [
+    40,
+    struct({
+      batch: u32,
+      messages: list(struct({ domid: u16, kind: word(['event', 'reply']), message: bytes })),
+    }),
+    struct({ lost: list(u16) }),
+  ],
+  /** Drops what has been sent since it was asked before, as the ring's producer index tells; answers with what is to be written next. */
+  unsent: [41, struct({ domid: u16, producer: u32 }), struct({ next: bytes })],
+  /** Replaces what is kept of the request. */
+  keepPartial: [43, struct({ domid: u16, bytes, until: u32 }), nothing],
+} as const satisfies Operations;
+
+/** Not the same when made twice. */
+export const stateChanges = {
+  /** Adds or replaces; what the former connection of the domid had is dropped. `announce`: @introduceDomain. */
+  introduce: [2, struct({ domid: u16, port: u32, announce: flag }), struct(firing)],
+  /**
+   * Drops the connections of `gone` with their watches, transactions and unsent bytes, and notes that those of `shut` have shut down.
+   * `announce`: @releaseDomain.
+   */
+  depart: [3, struct({ gone: list(u16), shut: list(u16), announce: flag }), struct(firing)],
   /** Sets the value (null: as it is, or empty). Nodes that are missing are made, with `create` as their permissions. */
   write: [11, struct({ domid: u16, transaction, path: text, value: nullable(bytes), create: permissions }), changed],
   /** With everything below. */
   remove: [12, struct({ domid: u16, transaction, path: text }), changed],
   setPermissions: [13, struct({ domid: u16, transaction, path: text, permissions }), changed],
-  /** Who watches a special path such as @releaseDomain. */
-  special: [14, struct({ path: text }), struct(firing)],
   /** Nodes with value and permissions, whatever was there; outside any transaction. Parents come first. */
   make: [16, struct({ domid: u16, nodes: list(struct({ path: text, value: bytes, permissions })) }), struct(firing)],
-  /** What the last change has fired beyond its answer. */
-  firedNext: [15, nothing, struct(firing)],
   /** `watchesMax`: how many the domain may have, null for any number. */
   watch: [
     20,
@@ -105,34 +147,31 @@ export const stateOperations = {
     struct({ outcome: word(['ok', 'exists', 'too-many']) }),
   ],
   unwatch: [21, struct({ domid: u16, path: text, token: text }), struct({ known: flag })],
-  /** Watches and transactions of the domain. */
-  forget: [22, struct({ domid: u16 }), nothing],
   /** 0: the domain has `transactionsMax` already. */
   transactionStart: [30, struct({ domid: u16, transactionsMax: nullable(u32) }), struct({ transaction })],
-  /** Whether the domain has it. */
-  transactionKnown: [32, struct({ domid: u16, transaction }), struct({ known: flag })],
   /** `nodesMax`: how many nodes the domain may own afterwards, null for any number. */
   transactionEnd: [
     31,
     struct({ domid: u16, transaction, commit: flag, nodesMax: nullable(u32) }),
     struct({ outcome: word(['ok', 'no-transaction', 'conflict', 'too-many-nodes']), ...firing }),
   ],
-  /**
-   * Adds unsent messages. An event that waits already is not added again; a connection over its bound loses it (`lost`). A reply, of
-   * which a connection has one at most, is never lost.
-   */
-  queue: [
-    40,
-    struct({ messages: list(struct({ domid: u16, kind: word(['event', 'reply']), message: bytes })) }),
-    struct({ lost: list(u16) }),
-  ],
-  /** Drops `sent` bytes of what is unsent, answers with the next ones. */
-  unsent: [41, struct({ domid: u16, sent: u32 }), struct({ next: bytes })],
-  /** A request larger than the ring: appends to what has come of it, answers with all of it. `last` forgets it afterwards. */
-  partial: [42, struct({ domid: u16, more: bytes, last: flag }), struct({ whole: bytes })],
-} as const satisfies Record<string, readonly [number, Codec<unknown>, Codec<unknown>]>;
+} as const satisfies Operations;
+
+export const stateOperations = { ...stateReads, ...stateNotes, ...stateChanges };
+
+/** What a change's message begins with: this number, the change's own number, Logic's context. Its operation follows. */
+export const CHANGE = 255;
+/** `context`: what Logic needs to answer its client, nothing to State. */
+export const changeHeader = struct({ number: u32, context: bytes });
+/** A client's whole request and a little more. */
+export const CONTEXT_BYTES_MAX = 4200;
+
+/** Pages of State's memory that Logic may write, and State never reads: Logic's notes to whoever starts after it. */
+export const JOURNAL_PAGES = 6;
 
 export type StateOperation = keyof typeof stateOperations;
+export type StateQuery = keyof typeof stateReads | keyof typeof stateNotes;
+export type StateChange = keyof typeof stateChanges;
 export type StateRequest<O extends StateOperation> = Decoded<(typeof stateOperations)[O][1]>;
 export type StateAnswer<O extends StateOperation> = Decoded<(typeof stateOperations)[O][2]>;
 

@@ -13,7 +13,7 @@ export const HOST_PACKAGES = ['qemu-system-x86', 'seabios', 'ipxe-qemu', 'openss
 export const COMPILER_PACKAGES = ['gcc'] as const;
 
 /** Only tests use these: sanitizers and separate implementations to compare with. */
-export const TEST_PACKAGES = ['busybox-static', 'clang', 'cpio', 'xenstore-utils'] as const;
+export const TEST_PACKAGES = ['busybox-static', 'clang', 'cpio', 'libclang-rt-dev', 'xenstore-utils'] as const;
 
 export class MissingPackagesError extends Error {
   override readonly name = 'MissingPackagesError';

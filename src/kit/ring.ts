@@ -35,14 +35,19 @@ export function writeRing(region: SharedRegion, role: RingRole, bytes: Uint8Arra
   const producer = region.load32(layout.producer);
   const used = usedBytes(region.load32(layout.consumer), producer);
   if (typeof used === 'string') return null;
-  const length = Math.min(RING_BYTES - used, bytes.length);
+  const fitting = bytes.subarray(0, RING_BYTES - used);
+  if (fitting.length > 0) region.store32(layout.producer, placeInRing(region, role, producer, fitting));
+  return fitting.length;
+}
+
+/** Puts bytes, for which there is room, where the peer does not look yet. The producer index behind them. */
+export function placeInRing(region: SharedRegion, role: RingRole, producer: number, bytes: Uint8Array): number {
   let at = 0;
-  for (const run of ringRuns(layout, producer, length)) {
+  for (const run of ringRuns(outputOf(role), producer, bytes.length)) {
     region.write(run.offset, bytes.subarray(at, at + run.length));
     at += run.length;
   }
-  if (length > 0) region.store32(layout.producer, advance(producer, length));
-  return length;
+  return advance(producer, bytes.length);
 }
 
 /** Empties both rings: for the side that starts the conversation anew. */

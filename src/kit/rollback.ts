@@ -17,13 +17,16 @@ export const numberedRegions = {
   unmap: (region: number): void => rt.regionClose(region),
 };
 
-/** From the end of the running handler on, after every one. */
-export const rollbackFromHere = (): void => rt.rollbackAfterEveryHandler();
+/** From the end of the running handler on, after every one. `onFailed` is a handler of its own, after one that failed and was rolled back. */
+export function rollbackFromHere(onFailed: () => void): void {
+  rt.onHandlerFailure(onFailed);
+  rt.rollbackAfterEveryHandler();
+}
 
 /** One handler for all ports, those included that are opened later, with a rollback after each of its runs. */
-export function handleEventsFromHere(handler: (port: EventPort) => void): void {
+export function handleEventsFromHere(handler: (port: EventPort) => void, onFailed: () => void): void {
   rt.onEvent(handler);
-  rollbackFromHere();
+  rollbackFromHere(onFailed);
 }
 
 /** Ends this process; a fresh one follows. */

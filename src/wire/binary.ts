@@ -98,6 +98,8 @@ export const u8: Codec<number> = { write: (to, value) => to.u8(value), read: (fr
 export const u16: Codec<number> = { write: (to, value) => to.u16(value), read: (from) => from.u16() };
 export const u32: Codec<number> = { write: (to, value) => to.u32(value), read: (from) => from.u32() };
 
+export const i32: Codec<number> = { write: (to, value) => to.u32(value >>> 0), read: (from) => from.u32() | 0 };
+
 /** Whole numbers up to 2^53 - 1: counters that outlive 32 bits. */
 export const counter: Codec<number> = {
   write(to, value) {

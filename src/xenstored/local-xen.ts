@@ -34,6 +34,7 @@ export class LocalXen {
   /** Of every program: the records of its ports, and its pipe. */
   private readonly places = new Map<number, { readonly table: SharedRegion; readonly pipe: number }>();
   private readonly handlers = new Map<EventPort, () => void>();
+  private nextRef = FIRST_REF;
 
   constructor(
     private readonly folder: string,
@@ -80,10 +81,12 @@ export class LocalXen {
 
   readonly grants: Grants = {
     map: (domid, refs, writable) => sharedRegion(this.mapNumbered(domid, refs[0]!, refs.length, writable)),
-    share: (_, pages) => ({
-      region: this.makePages(this.domid, FIRST_REF, pages),
-      refs: Array.from({ length: pages }, (_, index) => FIRST_REF + index),
-    }),
+    share: (_, pages) => {
+      const first = this.nextRef;
+      this.nextRef += pages;
+      const refs = Array.from({ length: pages }, (_, index) => first + index);
+      return { region: this.makePages(this.domid, first, pages), refs };
+    },
   };
 
   readonly eventChannels: EventChannels = {

@@ -22,9 +22,9 @@ startInFolder('xenstore-logic', (folder, log) => {
     grants: xen.grants,
     eventChannels: xen.eventChannels,
     linkChannels: link.eventChannels,
-    handleEvents: (handler: (port: number) => void) => {
+    handleEvents: (handler: (port: number) => void, onFailed: () => void) => {
       xen.handleEvents(handler);
-      rollbackFromHere();
+      rollbackFromHere(onFailed);
     },
     startAgain,
     log,

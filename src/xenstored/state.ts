@@ -1,5 +1,6 @@
 /** XenStore-State on an ordinary host. */
 import { BOOTSTRAPPER_DOMID, XENSTORE_STATE_DOMID } from '../contracts/domids.ts';
+import { fileBox } from '../kit/file-box.ts';
 import { STORE_GRANT } from '../services/xenstore-logic/ports.ts';
 import { serveState } from '../services/xenstore-state/serve.ts';
 import { inboxes } from './layout.ts';
@@ -11,5 +12,5 @@ startInFolder('xenstore-state', (folder, log) => {
   xen.closeAllPorts();
   const { grants, eventChannels } = xen;
   const page = grants.map(XENSTORE_STATE_DOMID, [STORE_GRANT], true);
-  serveState({ page, grants, eventChannels, rootOwner: BOOTSTRAPPER_DOMID, log });
+  serveState({ page, grants, eventChannels, box: fileBox(folder), rootOwner: BOOTSTRAPPER_DOMID, log });
 });

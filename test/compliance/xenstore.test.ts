@@ -89,6 +89,15 @@ describe.each([
     expect(new Set(seen)).toEqual(new Set(['data', ...parts.map((path) => path.slice('/local/domain/16/'.length))]));
   });
 
+  it('makes what is missing above a made node like what is there', async () => {
+    const { builder } = await open();
+    const guests = [{ domid: 16, access: 'none' }] as const;
+    await builder.make([{ path: '/local/domain/16/a/b/c', value: '', permissions: [{ domid: 17, access: 'read' }] }]);
+    expect(await builder.permissions('/local/domain/16/a/b')).toEqual(guests);
+    expect(await builder.permissions('/local/domain/16/a')).toEqual(guests);
+    expect(await builder.permissions('/local/domain/16/a/b/c')).toEqual([{ domid: 17, access: 'read' }]);
+  });
+
   it('lets nobody make nodes who does not act as the owner of all of them', async () => {
     const { builder, guest, toolstack } = await open();
     const node = (path: string) => ({ path, value: 'x', permissions: [{ domid: 16, access: 'none' } as const] });

@@ -14,23 +14,27 @@ export type TypeName = keyof typeof messageTypes;
 
 export class Client {
   private readonly reader = new PacketReader();
-  private readonly waiting: { answer(packet: Packet): void; fail(error: Error): void }[] = [];
+  private readonly waiting: { readonly requestId: number; answer(packet: Packet): void; fail(error: Error): void }[] =
+    [];
   readonly events: string[][] = [];
   readonly ended: Promise<unknown>;
   private lastId = 0;
 
   private constructor(readonly socket: Socket) {
     this.ended = new Promise((resolve) => socket.once('close', resolve));
-    socket.on('error', () => {});
+    let why = 'the server has closed the connection';
+    socket.on('error', (error) => {
+      why = error.message;
+    });
     socket.on('close', () => {
-      for (const { fail } of this.waiting.splice(0)) fail(new Error('the server has closed the connection'));
+      for (const { fail } of this.waiting.splice(0)) fail(new Error(why));
     });
     socket.on('data', (bytes: Buffer) => {
       const packets = this.reader.push(bytes);
       if (typeof packets === 'string') throw new Error(packets);
       for (const packet of packets) {
         if (packet.type === messageTypes.watchEvent) this.events.push(decodeStrings(packet.payload).strings);
-        else this.waiting.shift()?.answer(packet);
+        else this.take(packet);
       }
     });
   }
@@ -47,10 +51,19 @@ export class Client {
     return encodePacket({ type: messageTypes[type], requestId: this.lastId, transactionId, payload });
   }
 
+  /** A request, or the end of one. */
   send(bytes: Uint8Array): Promise<Packet> {
-    const answered = new Promise<Packet>((answer, fail) => this.waiting.push({ answer, fail }));
+    const requestId = new DataView(bytes.buffer).getUint32(4, true);
+    const answered = new Promise<Packet>((answer, fail) => this.waiting.push({ requestId, answer, fail }));
     this.socket.write(bytes);
     return answered;
+  }
+
+  /** One answer for each request, in their order. */
+  private take(packet: Packet): void {
+    const request = this.waiting.shift();
+    if (request?.requestId === packet.requestId) request.answer(packet);
+    else this.socket.destroy(new Error(`an answer to ${packet.requestId} that nobody waits for`));
   }
 
   /** The answer's strings; an error of the protocol as `error:<name>`. */

@@ -174,6 +174,51 @@ test('XenStore-Logic is killed three times while it waits: connections, watches 
     expect(watcher.events).toEqual([own, value, value, value, ['/killed/inside', 'k']]);
   }));
 
+test.each(['logic', 'state'] as const)(
+  'xenstore-%s is killed again and again under load: every request is answered once, every change made and told once',
+  async (victim) => {
+    // Its supervisor gives up after five in a minute.
+    const kills = 5;
+    const loaded = await Server.start();
+    const clients = await Promise.all(Array.from({ length: 8 }, () => Client.connect(loaded.socket)));
+    await clients[0]!.ask('write', ['/counter'], '0');
+    let killed = 0;
+    const load = clients.map(async (client, index) => {
+      const home = `/load/${index}`;
+      await client.ask('watch', [home, 'own']);
+      let writes = 0;
+      let counted = 0;
+      for (let round = 0; killed < kills || round < 20; round += 1) {
+        expect(await client.ask('write', [`${home}/${round}`], 'v'.repeat(round % 7 === 0 ? 1500 : 5))).toBe('OK');
+        writes += 1;
+        const id = Number(await client.ask('transactionStart', ['']));
+        const value = Number(await client.ask('read', ['/counter'], '', id));
+        await client.ask('write', ['/counter'], String(value + 1), id);
+        if ((await client.ask('transactionEnd', ['T'], '', id)) === 'OK') counted += 1;
+      }
+      return { client, home, writes, counted };
+    });
+    for (; killed < kills; killed += 1) {
+      const pid = await loaded.pidOf(victim);
+      // Not when it starts: somewhere in its work.
+      await Promise.race(clients.map((client) => client.ask('read', ['/counter'])));
+      await new Promise((resolve) => setTimeout(resolve, 40 * Math.random()));
+      process.kill(pid, 'SIGKILL');
+      while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
+      await clients[0]!.ask('write', ['/after'], String(killed));
+    }
+    let sum = 0;
+    for (const { client, home, writes, counted } of await Promise.all(load)) {
+      sum += counted;
+      const told = Array.from({ length: writes }, (_, round) => `${home}/${round}`);
+      expect(client.events.map(([path]) => path)).toEqual([home, ...told]);
+      await client.close();
+    }
+    expect(Number(await loaded.tool('read', '/counter'))).toBe(sum);
+    expect(await loaded.stop()).toEqual([]);
+  },
+);
+
 test('when the command is killed, none of its programs runs on', async () => {
   const other = await Server.start();
   const pids = [await other.pidOf('state'), await other.pidOf('logic')];

@@ -19,11 +19,9 @@ export interface Client {
   partial: boolean;
   /** It broke the protocol: nothing is read or written until it is introduced again. */
   broken: boolean;
-  /** Its shutdown has been announced. */
-  shutdown: boolean;
 }
 
-const flags = ['waiting', 'unsent', 'partial', 'broken', 'shutdown'] as const;
+const flags = ['waiting', 'unsent', 'partial', 'broken'] as const;
 const WAITING_BIT = 1 << flags.indexOf('waiting');
 const MAGIC = 0x31_4c_4e_45;
 const HEADER_BYTES = 8;
@@ -65,7 +63,7 @@ export class ClientTable {
   }
 
   add(domid: DomId, port: EventPort, ring: number): Client {
-    const nothing = { waiting: false, unsent: false, partial: false, broken: false, shutdown: false };
+    const nothing = { waiting: false, unsent: false, partial: false, broken: false };
     const client = { domid, port, ring, ...nothing };
     this.rebuild([...this.all(), client]);
     return client;
@@ -91,6 +89,11 @@ export class ClientTable {
     return undefined;
   }
 
+  /** Nothing is known of any client any more but that it is there. */
+  distrust(): void {
+    for (const client of this.all()) Object.assign(client, { waiting: !client.broken, unsent: true, partial: true });
+  }
+
   /** As of the last `save`. */
   get someoneWaits(): boolean {
     for (let index = 0; index < this.count; index += 1) if (this.waits(index)) return true;
@@ -107,6 +110,12 @@ export class ClientTable {
       return this.client(index);
     }
     return undefined;
+  }
+
+  /** The next one of those that wait. */
+  giveTurnTo({ domid }: Client): void {
+    const index = this.all().findIndex((client) => client.domid === domid);
+    this.view.setUint32(4, (index + this.count - 1) % this.count, true);
   }
 
   private get count(): number {
@@ -163,6 +172,5 @@ function decode(view: DataView, at: number): Client {
     unsent: has('unsent'),
     partial: has('partial'),
     broken: has('broken'),
-    shutdown: has('shutdown'),
   };
 }

@@ -10,7 +10,7 @@ import {
   encodeText,
   PAYLOAD_BYTES_MAX,
 } from '../../wire/xenstore-message.ts';
-import { acknowledged } from './node-requests.ts';
+import { Change } from './changes.ts';
 import { resolvePath } from './paths.ts';
 import { isPrivileged, isTrusted, mayCount } from './privileges.ts';
 import type { RequestHandler } from './request.ts';
@@ -22,7 +22,7 @@ export const control: RequestHandler = (request) => {
 };
 
 /** All of the nodes or none: only for who acts as the owner of each. */
-const makeNodes: RequestHandler = ({ domid, connection, transaction, payload, state, fire }) => {
+const makeNodes: RequestHandler = ({ domid, connection, transaction, payload }) => {
   const given = decodeMake(payload);
   if (!given || transaction !== 0) return 'EINVAL';
   const nodes = [];
@@ -32,8 +32,7 @@ const makeNodes: RequestHandler = ({ domid, connection, transaction, payload, st
     if (!isPrivileged(domid, resolved)) return 'EACCES';
     nodes.push({ path: resolved, value: encodeText(value), permissions });
   }
-  fire(state.ask('make', { domid: connection, nodes }));
-  return acknowledged;
+  return new Change('make', { domid: connection, nodes });
 };
 
 /** As xenstored's: with a domid what that domain uses, without one the domids. It changes nothing. */

@@ -1,4 +1,4 @@
-/** Clients coming and going: introduction, release, death. */
+/** Clients coming and going: introduction, release, death. What State has to know of it is a change. */
 import { resetRings } from '../../kit/ring.ts';
 import {
   CONNECTION_CONNECTED,
@@ -7,9 +7,12 @@ import {
   SERVER_FEATURES_OFFSET,
 } from '../../wire/byte-ring.ts';
 import type { DomId, EventPort } from '../../xen/ports.ts';
+import type { BootClient } from './boot-clients.ts';
+import { Change } from './changes.ts';
 import type { Client, ClientTable } from './client-table.ts';
+import type { Journal } from './journal.ts';
 import type { LogicPorts } from './ports.ts';
-import type { DomainRequests, Firing } from './request.ts';
+import type { DomainRequests } from './request.ts';
 import type { StateClient } from './state-client.ts';
 
 export class Domains implements DomainRequests {
@@ -17,78 +20,60 @@ export class Domains implements DomainRequests {
     private readonly ports: LogicPorts,
     private readonly table: ClientTable,
     private readonly state: StateClient,
-    private readonly fire: (firing: Firing) => void,
+    private readonly journal: Journal,
   ) {}
 
   isIntroduced(domid: DomId): boolean {
     return this.isDomain(domid) && this.table.of(domid) !== undefined;
   }
 
-  introduce(domid: DomId, port: EventPort): boolean {
-    const former = this.table.of(domid);
-    if (former) this.disconnect(former);
+  introduce(domid: DomId, port: EventPort): Change | 'EINVAL' {
+    this.disconnectIfThere(domid);
     const client = this.connect(domid, port);
     if (!client) {
-      if (former) this.state.ask('release', { domid });
-      return false;
+      this.state.ask('forget', { domid });
+      return 'EINVAL';
     }
     const ring = this.ports.rings.at(client.ring);
     resetRings(ring);
     ring.store32(CONNECTION_OFFSET, CONNECTION_CONNECTED);
-    this.state.ask('introduce', { domid, port });
-    if (this.isDomain(domid)) this.announce('@introduceDomain');
-    return true;
+    return new Change('introduce', { domid, port, announce: this.isDomain(domid) });
   }
 
-  release(domid: DomId): boolean {
-    const client = this.table.of(domid);
-    if (!client) return false;
-    this.forget(client);
-    if (this.isDomain(domid)) this.announce('@releaseDomain');
-    return true;
-  }
-
-  resume(domid: DomId): boolean {
-    const client = this.table.of(domid);
-    if (client) client.shutdown = false;
-    return client !== undefined;
-  }
-
-  /** A dead domain is forgotten, its pages unmapped: its domid is free only then. One that has shut down is announced once. */
-  lookForTheGone(): void {
-    const alive = new Map(this.ports.domains().map((info) => [info.domid, info]));
-    const changed = this.table.all().filter((client) => {
-      const info = alive.get(client.domid);
-      const gone = !info || info.dying;
-      if (gone) this.forget(client);
-      const shutNow = !gone && info.shutdown !== null && !client.shutdown;
-      if (shutNow) client.shutdown = true;
-      return gone || shutNow;
-    });
-    if (changed.length > 0) this.announce('@releaseDomain');
-  }
-
-  /** Rings are taken as they are: requests may wait in them, answers may be unread. */
-  connectAll(atBoot: readonly { domid: DomId; port: EventPort }[]): void {
+  release(domid: DomId): Change | 'ENOENT' {
+    // State's word counts: a handler that failed may have got as far as the table.
     const { connections } = this.state.ask('connections', {});
-    const known = new Set(connections.map(({ domid }) => domid));
-    for (const { domid, port } of connections) {
-      const client = this.connect(domid, port);
-      if (!client) {
-        this.state.ask('release', { domid });
-        continue;
-      }
-      Object.assign(client, { waiting: true, unsent: true, partial: true });
-      // Of what was last written to it, or taken from it, it may not have been told.
-      this.ports.eventChannels.notify(client.port);
-    }
-    for (const { domid, port } of atBoot) {
-      if (known.has(domid)) continue;
-      const client = this.connect(domid, port);
-      if (!client) continue;
-      this.state.ask('introduce', { domid, port });
-      client.waiting = true;
-    }
+    if (!connections.some((connection) => connection.domid === domid)) return 'ENOENT';
+    this.disconnectIfThere(domid);
+    return new Change('depart', { gone: [domid], shut: [], announce: this.isDomain(domid) });
+  }
+
+  /** Dead domains are forgotten, their pages unmapped: a domid is free only then. One that has shut down is announced once. */
+  lookForTheGone(): Change | null {
+    const alive = new Map(this.ports.domains().map((info) => [info.domid, info]));
+    const { connections } = this.state.ask('connections', {});
+    const domains = connections.filter(({ domid }) => this.isDomain(domid));
+    const isGone = (domid: DomId): boolean => alive.get(domid)?.dying ?? true;
+    const gone = domains.map(({ domid }) => domid).filter(isGone);
+    const shut = domains.filter(({ domid, shutdown }) => !shutdown && !isGone(domid) && alive.get(domid)?.shutdown);
+    for (const domid of gone) this.disconnectIfThere(domid);
+    if (gone.length + shut.length === 0) return null;
+    return new Change('depart', { gone, shut: shut.map(({ domid }) => domid), announce: true });
+  }
+
+  /** Rings are taken as they are: requests may wait in them, answers may be unread. The change: who could not be connected. */
+  connectKnown(): Change | null {
+    const { connections } = this.state.ask('connections', {});
+    const gone = connections.filter(({ domid, port }) => !this.connect(domid, port)).map(({ domid }) => domid);
+    if (gone.length === 0) return null;
+    return new Change('depart', { gone, shut: [], announce: gone.some((domid) => this.isDomain(domid)) });
+  }
+
+  connectAtBoot({ domid, port }: BootClient): Change | null {
+    const client = this.table.of(domid) ? null : this.connect(domid, port);
+    if (!client) return null;
+    client.waiting = true;
+    return new Change('introduce', { domid, port, announce: false });
   }
 
   /** And not one of many connections of another domain. */
@@ -97,12 +82,18 @@ export class Domains implements DomainRequests {
   }
 
   private connect(domid: DomId, port: EventPort): Client | null {
+    return this.journal.withHandles(() => this.open(domid, port));
+  }
+
+  private open(domid: DomId, port: EventPort): Client | null {
     const { rings, eventChannels, log } = this.ports;
     let ring: number | null = null;
     try {
       ring = rings.map(domid);
       rings.at(ring).store32(SERVER_FEATURES_OFFSET, SERVER_FEATURE_ERROR);
-      return this.table.add(domid, eventChannels.bindInterdomain(domid, port), ring);
+      const client = this.table.add(domid, eventChannels.bindInterdomain(domid, port), ring);
+      this.table.save();
+      return client;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       if (ring !== null) rings.unmap(ring);
@@ -112,17 +103,16 @@ export class Domains implements DomainRequests {
   }
 
   private disconnect(client: Client): void {
-    this.table.remove(client);
-    this.ports.eventChannels.unbind(client.port);
-    this.ports.rings.unmap(client.ring);
+    this.journal.withHandles(() => {
+      this.table.remove(client);
+      this.ports.eventChannels.unbind(client.port);
+      this.ports.rings.unmap(client.ring);
+      this.table.save();
+    });
   }
 
-  private forget(client: Client): void {
-    this.disconnect(client);
-    this.state.ask('release', { domid: client.domid });
-  }
-
-  private announce(path: string): void {
-    this.fire(this.state.ask('special', { path }));
+  private disconnectIfThere(domid: DomId): void {
+    const client = this.table.of(domid);
+    if (client) this.disconnect(client);
   }
 }

@@ -1,6 +1,6 @@
 /** The next request in a client's ring. */
-import { consumeRing, readRing } from '../../kit/ring.ts';
-import { inputOf, ringErrors, usedBytes } from '../../wire/byte-ring.ts';
+import { readRing } from '../../kit/ring.ts';
+import { advance, inputOf, RING_BYTES, ringErrors, usedBytes } from '../../wire/byte-ring.ts';
 import { concat, type Packet, type Parsed, parsePacket } from '../../wire/xenstore-message.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 import type { Client } from './client-table.ts';
@@ -8,11 +8,11 @@ import type { LogicPorts } from './ports.ts';
 import type { StateClient } from './state-client.ts';
 
 /**
- * `ringBytes`: how much of the ring is the request's; to be consumed once it is answered. `taken`: a part of a request was taken out of the
- * ring, the client must be told.
+ * `consumer`: the ring's consumer index behind the request; to be stored once it is answered. `taken`: a part of a request was taken out of
+ * the ring, the client must be told.
  */
 export type Received =
-  | { readonly is: 'request'; readonly packet: Packet; readonly ringBytes: number }
+  | { readonly is: 'request'; readonly packet: Packet; readonly consumer: number }
   | { readonly is: 'none' }
   | { readonly is: 'taken' }
   | { readonly is: 'fault'; readonly error: number };
@@ -43,20 +43,38 @@ function readRequest(ring: SharedRegion, before: Uint8Array): { bytes: Uint8Arra
  */
 export function receive(ports: LogicPorts, state: StateClient, client: Client): Received {
   const ring = ports.rings.at(client.ring);
+  const before = client.partial ? partialOf(state, client, ring) : NOTHING;
   const unread = unreadBytes(ring);
   if (typeof unread === 'string') return { is: 'fault', error: ringErrors.index };
-  if (unread === 0) return { is: 'none' };
-  const { domid } = client;
-  const before = client.partial ? state.ask('partial', { domid, more: NOTHING, last: true }).whole : NOTHING;
-  client.partial = false;
+  // What was kept may only now have been taken out of the ring.
+  if (unread === 0) return { is: client.partial ? 'taken' : 'none' };
   const request = readRequest(ring, before);
   if (!request) return { is: 'fault', error: ringErrors.index };
   const { bytes, parsed } = request;
   if (parsed.is === 'fault') return { is: 'fault', error: ringErrors.protocol };
+  const from = ring.load32(consumer);
   if (parsed.is === 'packet')
-    return { is: 'request', packet: parsed.packet, ringBytes: parsed.consumed - before.length };
-  state.ask('partial', { domid, more: concat(before, bytes), last: false });
+    return { is: 'request', packet: parsed.packet, consumer: advance(from, parsed.consumed - before.length) };
+  const until = advance(from, bytes.length);
+  state.ask('keepPartial', { domid: client.domid, bytes: concat(before, bytes), until });
   client.partial = true;
-  consumeRing(ring, 'server', bytes.length);
+  ring.store32(consumer, until);
   return { is: 'taken' };
+}
+
+/** The request is answered: what was kept of it is not needed any more. */
+export function forgetPartial(state: StateClient, client: Client): void {
+  if (!client.partial) return;
+  state.ask('keepPartial', { domid: client.domid, bytes: NOTHING, until: 0 });
+  client.partial = false;
+}
+
+/** What State keeps, if the ring goes on behind it. It may still have to be taken out of the ring; or its request was answered long ago. */
+function partialOf(state: StateClient, client: Client, ring: SharedRegion): Uint8Array {
+  const { bytes, until } = state.ask('partial', { domid: client.domid });
+  const notTaken = (until - ring.load32(consumer)) >>> 0;
+  if (bytes.length === 0) client.partial = false;
+  else if (notTaken > RING_BYTES) forgetPartial(state, client);
+  else if (notTaken > 0) ring.store32(consumer, until);
+  return client.partial ? bytes : NOTHING;
 }

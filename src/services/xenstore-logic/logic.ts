@@ -1,20 +1,31 @@
 /**
  * XenStore-Logic. One handler run answers one request of one client, or goes on with what waits for a client, or looks which domains have
- * gone. All that it knows comes from its arguments, the recovery box and State, so that the heap can be rolled back after it.
+ * gone. All that it knows comes from its arguments, the recovery box and State, so that the heap can be rolled back after it, and so that
+ * another process, or another VM, can end what it began (docs/decisions/0014).
  */
-import { consumeRing } from '../../kit/ring.ts';
-import { ERROR_OFFSET } from '../../wire/byte-ring.ts';
+
+import type { StateAnswer } from '../../contracts/xenstore-state.ts';
+import { decode, encode } from '../../wire/binary.ts';
+import { ERROR_OFFSET, ringErrors } from '../../wire/byte-ring.ts';
 import { type ErrorName, encodePacket, encodeStrings, messageTypes, type Packet } from '../../wire/xenstore-message.ts';
-import type { DomId, EventPort } from '../../xen/ports.ts';
+import type { EventPort } from '../../xen/ports.ts';
+import type { BootClient } from './boot-clients.ts';
+import { Change, conclude, type ReplyContext, replyContext } from './changes.ts';
 import { type Client, ClientTable } from './client-table.ts';
+import { Delivery } from './delivery.ts';
 import { Domains } from './domains.ts';
-import { receive, unreadBytes } from './inbox.ts';
-import { Outbox } from './outbox.ts';
+import { forgetPartial, receive, unreadBytes } from './inbox.ts';
+import { Journal } from './journal.ts';
 import type { LogicPorts } from './ports.ts';
-import type { Firing, Request } from './request.ts';
+import type { Decision, Request } from './request.ts';
 import { ignoresTransaction, looksAtNodes, requestHandlers } from './request-table.ts';
 import { StateClient } from './state-client.ts';
 import { eventMessage, watchEvents } from './watch-events.ts';
+
+/** A client whose request fails Logic so often in a row loses its connection. */
+export const FAILURES_MAX = 5;
+
+const NOTHING = new Uint8Array(0);
 
 /** A client's event channel fired. */
 export function onEvent(ports: LogicPorts, port: EventPort): void {
@@ -33,28 +44,32 @@ export function onWake(ports: LogicPorts): void {
 /** Xen says that some domain has changed. */
 export function onDomainException(ports: LogicPorts): void {
   const logic = new Logic(ports, ClientTable.read(ports.box));
-  logic.domains.lookForTheGone();
+  logic.lookForTheGone();
   logic.finish();
 }
 
 /** The process has started: connects the clients that State knows from before, and those that are there since boot. */
-export function onStart(ports: LogicPorts, atBoot: readonly { domid: DomId; port: EventPort }[]): void {
+export function onStart(ports: LogicPorts, atBoot: readonly BootClient[]): void {
   const logic = new Logic(ports, ClientTable.empty(ports.box));
-  logic.domains.connectAll(atBoot);
+  logic.start(atBoot);
+  logic.finish();
+}
+
+/** A handler has failed, and its heap is rolled back. */
+export function onFailure(ports: LogicPorts): void {
+  if (new Journal(ports.journal).handlesAreUnsure) ports.startAgain();
+  const logic = new Logic(ports, ClientTable.read(ports.box));
+  logic.recover();
+  logic.lookForTheGone();
   logic.finish();
 }
 
 function serve(ports: LogicPorts, table: ClientTable, client: Client): void {
-  if (client.waiting) {
-    // Settled before the work begins: should it fail half-way, the others that wait still have their turn.
-    client.waiting = false;
-    table.save();
-    if (table.someoneWaits) ports.wake();
-  }
+  client.waiting = false;
   const logic = new Logic(ports, table);
   logic.serve(client);
-  logic.finish();
   // Looked at again after the client was told that there is room: what it added before that made no event.
+  logic.finish();
   if (client.waiting || !logic.hasInput(client)) return;
   client.waiting = true;
   table.save();
@@ -64,37 +79,63 @@ function serve(ports: LogicPorts, table: ClientTable, client: Client): void {
 /** One handler run. */
 class Logic {
   private readonly state: StateClient;
-  private readonly outbox: Outbox;
-  readonly domains: Domains;
-  /** Events of this run. */
-  private readonly told = new Set<string>();
+  private readonly journal: Journal;
+  private readonly domains: Domains;
+  private readonly delivery: Delivery;
 
   constructor(
     private readonly ports: LogicPorts,
     private readonly table: ClientTable,
   ) {
     this.state = new StateClient(ports.state, ports.contents);
-    this.outbox = new Outbox(ports, this.state, (client, error) => this.breakOff(client, error));
-    this.domains = new Domains(ports, table, this.state, (firing) => this.fire(firing));
+    this.journal = new Journal(ports.journal);
+    this.domains = new Domains(ports, table, this.state, this.journal);
+    const onFault = (client: Client, error: number): void => this.breakOff(client, error);
+    this.delivery = new Delivery(ports, table, this.state, this.journal, onFault);
+  }
+
+  start(atBoot: readonly BootClient[]): void {
+    this.journal.forgetHandles();
+    const lost = this.domains.connectKnown();
+    this.recover();
+    if (lost) this.make(lost, null);
+    this.lookForTheGone();
+    for (const client of atBoot) {
+      const introduction = this.domains.connectAtBoot(client);
+      if (introduction) this.make(introduction, null);
+    }
+  }
+
+  /** Ends what an earlier run of Logic had begun. */
+  recover(): void {
+    this.table.distrust();
+    // Of what was last written to it, or taken from it, a client may not have been told.
+    for (const client of this.table.all()) this.delivery.notify(client);
+    this.journal.recover(() => this.endBegun());
+    const cutShort = this.journal.cutShort();
+    const client = cutShort && this.table.of(cutShort.domid);
+    if (!client) return;
+    if (cutShort.failures >= FAILURES_MAX) this.breakOff(client, ringErrors.communication);
+    // Before the others: what fails again fails in a row.
+    else this.table.giveTurnTo(client);
+  }
+
+  lookForTheGone(): void {
+    const change = this.domains.lookForTheGone();
+    if (change) this.make(change, null);
   }
 
   serve(client: Client): void {
     if (client.broken) return;
-    this.outbox.drain(client);
+    this.journal.serve(client.domid);
+    this.delivery.drain(client);
     // A client that does not read its answers gets no further ones.
-    if (client.unsent || client.broken) return;
-    const received = receive(this.ports, this.state, client);
-    if (received.is === 'fault') this.breakOff(client, received.error);
-    if (received.is === 'taken') this.outbox.notify(client);
-    if (received.is !== 'request') return;
-    this.answer(client, received.packet);
-    // Only now is the request done: whoever starts again before this finds it still there.
-    if (!client.broken) consumeRing(this.ports.rings.at(client.ring), 'server', received.ringBytes);
-    this.outbox.notify(client);
+    if (!client.unsent && !client.broken) this.receive(client);
+    this.journal.served(client.domid);
   }
 
   finish(): void {
-    this.outbox.flush();
+    this.delivery.finish();
     this.table.save();
     if (this.table.someoneWaits) this.ports.wake();
   }
@@ -104,65 +145,98 @@ class Logic {
     return unreadBytes(this.ports.rings.at(client.ring)) !== 0;
   }
 
-  private answer(client: Client, { type, requestId, transactionId, payload }: Packet): void {
-    const later: (() => void)[] = [];
-    const { domid: connection } = client;
-    const result = this.result(type, {
-      domid: this.ports.actsAs(connection),
-      connection,
+  private receive(client: Client): void {
+    const received = receive(this.ports, this.state, client);
+    if (received.is === 'fault') this.breakOff(client, received.error);
+    if (received.is === 'taken') this.delivery.notify(client);
+    if (received.is !== 'request') return;
+    this.answer(client, received.packet, received.consumer);
+    forgetPartial(this.state, client);
+  }
+
+  private answer({ domid }: Client, { type, requestId, transactionId, payload }: Packet, consumer: number): void {
+    const decision = this.decide(type, {
+      domid: this.ports.actsAs(domid),
+      connection: domid,
       transaction: transactionId,
       payload,
       state: this.state,
       domains: this.domains,
-      fire: (firing) => this.fire(firing),
-      sendEvent: (path, token) => later.push(() => this.send(connection, eventMessage(path, token))),
     });
-    const refused = typeof result === 'string';
-    const reply = { requestId, transactionId, payload: refused ? encodeStrings([result]) : result };
-    this.outbox.send(client, 'reply', encodePacket({ ...reply, type: refused ? messageTypes.error : type }));
-    for (const work of later) work();
+    const ownEvent = type === messageTypes.watch ? payload : NOTHING;
+    const to = { domid, consumer, type, requestId, transactionId, ownEvent };
+    if (decision instanceof Change) this.make(decision, to);
+    else this.reply(to, decision);
   }
 
   /** As with xenstored, an unknown transaction is what is wrong with a request before anything else is. Looks at nodes find it out by themselves. */
-  private result(type: number, request: Request): Uint8Array | ErrorName {
+  private decide(type: number, request: Request): Decision {
     const handler = requestHandlers.get(type);
     if (!handler) return 'ENOSYS';
     if (ignoresTransaction.has(type)) return handler(request);
     if (!looksAtNodes.has(type) && this.lacksTransaction(request)) return 'ENOENT';
-    const result = handler(request);
-    return result === 'EINVAL' && this.lacksTransaction(request) ? 'ENOENT' : result;
+    const decision = handler(request);
+    return decision === 'EINVAL' && this.lacksTransaction(request) ? 'ENOENT' : decision;
   }
 
   private lacksTransaction({ connection: domid, transaction }: Request): boolean {
     return transaction !== 0 && !this.state.ask('transactionKnown', { domid, transaction }).known;
   }
 
-  private fire({ fired, more }: Firing): void {
-    for (const one of fired)
-      for (const { to, path, token } of watchEvents(one, this.ports.actsAs)) this.tell(to, path, token);
-    if (more) this.fire(this.state.ask('firedNext', {}));
+  private make(change: Change, to: ReplyContext): void {
+    this.tell(to, this.state.change(this.journal.ask(), encode(replyContext, to), change));
+  }
+
+  private endBegun(): void {
+    const batch = this.journal.begun;
+    if (batch) this.delivery.repeat(batch);
+    const untold = this.journal.untold;
+    if (untold === null) return;
+    const { number, context, answer } = this.state.ask('lastChange', {});
+    if (number === untold) {
+      this.delivery.passOver(this.journal.through);
+      this.tell(decode(replyContext, context), answer);
+    } else this.journal.forgetAsked();
+  }
+
+  /** Everything that comes of a change, in the same order whoever does it. */
+  private tell(to: ReplyContext, answer: Uint8Array): void {
+    const { result, firing } = conclude(answer);
+    if (firing) this.fire(firing, new Set());
+    this.reply(to, result);
+  }
+
+  private reply(to: ReplyContext, result: Uint8Array | ErrorName): void {
+    if (to) {
+      const refused = typeof result === 'string';
+      const { domid, type, ownEvent, ...ids } = to;
+      const payload = refused ? encodeStrings([result]) : result;
+      this.delivery.send(domid, 'reply', encodePacket({ ...ids, payload, type: refused ? messageTypes.error : type }));
+      if (!refused && ownEvent.length > 0) this.delivery.send(domid, 'event', eventMessage(ownEvent));
+    }
+    this.delivery.conclude(to && { domid: to.domid, consumer: to.consumer });
   }
 
   /** A change that two watches with one token see the same way is told once, as by xenstored. */
-  private tell(domid: DomId, path: string, token: string): void {
-    const event = [domid, path, token].join('\0');
-    if (this.told.has(event)) return;
-    this.told.add(event);
-    this.send(domid, eventMessage(path, token));
-  }
-
-  private send(domid: DomId, message: Uint8Array): void {
-    const client = this.table.of(domid);
-    if (client && message.length > 0) this.outbox.send(client, 'event', message);
+  private fire(firing: StateAnswer<'firedNext'>, told: Set<string>, from = 0): void {
+    for (const one of firing.fired)
+      for (const { to, path, token } of watchEvents(one, this.ports.actsAs)) {
+        const event = [to, path, token].join('\0');
+        if (!told.has(event)) this.delivery.send(to, 'event', eventMessage(encodeStrings([path, token])));
+        told.add(event);
+      }
+    const next = from + firing.fired.length;
+    if (firing.more) this.fire(this.state.ask('firedNext', { from: next }), told, next);
   }
 
   /** The client loses its connection, and nobody else notices. */
   private breakOff(client: Client, error: number): void {
     client.broken = true;
     client.waiting = false;
-    this.ports.log(`domain ${client.domid} broke the protocol: connection lost`);
+    const why = error === ringErrors.communication ? 'failed xenstore-logic too often' : 'broke the protocol';
+    this.ports.log(`domain ${client.domid} ${why}: connection lost`);
     this.ports.rings.at(client.ring).store32(ERROR_OFFSET, error);
-    this.outbox.notify(client);
+    this.delivery.notify(client);
     this.state.ask('forget', { domid: client.domid });
   }
 }

@@ -10,10 +10,11 @@ import {
 } from '../../wire/xenstore-message.ts';
 import { decodePermission, encodePermission } from '../../wire/xenstore-permissions.ts';
 import { inherited, isAllowed, type Right } from './access.ts';
+import { acknowledged, Change } from './changes.ts';
 import { limitsOf } from './limits.ts';
 import { resolvePath } from './paths.ts';
 import { isPrivileged } from './privileges.ts';
-import type { Request, RequestHandler } from './request.ts';
+import type { Decision, Request, RequestHandler } from './request.ts';
 
 type Look = StateAnswer<'look'> & { readonly path: string };
 interface LookFor {
@@ -22,9 +23,6 @@ interface LookFor {
   /** @releaseDomain and its like have permissions, and nothing else. */
   readonly special?: true;
 }
-
-/** Nothing comes of a request but its acknowledgement. */
-export const acknowledged = encodeStrings(['OK']);
 
 /**
  * The node that a request names, or where it would be. A client that has no right at the nearest node learns only that.
@@ -102,31 +100,25 @@ export const mkdir: RequestHandler = (request) => {
   return node.exact ? acknowledged : put(request, node, null);
 };
 
-function put(
-  request: Request,
-  { path, exact, permissions, usage }: Look,
-  value: Uint8Array | null,
-): Uint8Array | ErrorName {
-  const { domid, connection, transaction, state, fire } = request;
+function put(request: Request, { path, exact, permissions, usage }: Look, value: Uint8Array | null): Decision {
+  const { domid, connection, transaction } = request;
   const limits = limitsOf(domid);
   if (!exact && limits && usage.nodes >= limits.nodesMax) return 'ENOSPC';
   const create = inherited(domid, path, permissions);
-  fire(state.ask('write', { domid: connection, transaction, path, value, create }));
-  return acknowledged;
+  return new Change('write', { domid: connection, transaction, path, value, create });
 }
 
 export const remove: RequestHandler = (request) => {
   const node = look(request, onlyString(request.payload), 'write');
   if (typeof node === 'string') return node;
-  const { connection, transaction, state, fire } = request;
+  const { connection, transaction } = request;
   if (node.path === '/') return 'EINVAL';
   if (!node.exact) return node.parentExists ? acknowledged : 'ENOENT';
-  fire(state.ask('remove', { domid: connection, transaction, path: node.path }));
-  return acknowledged;
+  return new Change('remove', { domid: connection, transaction, path: node.path });
 };
 
 export const setPermissions: RequestHandler = (request) => {
-  const { domid, connection, transaction, state, fire } = request;
+  const { domid, connection, transaction } = request;
   const { strings, tail } = decodeStrings(request.payload);
   const [given, ...texts] = strings;
   const permissions = decodePermissions(texts);
@@ -137,8 +129,7 @@ export const setPermissions: RequestHandler = (request) => {
   if (typeof node === 'string') return node;
   const givesAway = permissions[0]?.domid !== node.permissions[0]?.domid;
   if (givesAway && !isPrivileged(domid, node.path)) return 'EPERM';
-  fire(state.ask('setPermissions', { domid: connection, transaction, path: node.path, permissions }));
-  return acknowledged;
+  return new Change('setPermissions', { domid: connection, transaction, path: node.path, permissions });
 };
 
 function decodePermissions(texts: readonly string[]): Permissions | null {

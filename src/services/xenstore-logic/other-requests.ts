@@ -1,8 +1,8 @@
 /** Requests about watches, transactions and domains. @source docs/misc/xenstore.txt, tools/xenstore/xenstored_{watch,transaction,domain}.c */
 import { LAST_GUEST_DOMID } from '../../contracts/domids.ts';
 import { decodeStrings, encodeStrings } from '../../wire/xenstore-message.ts';
+import { acknowledged, Change } from './changes.ts';
 import { limitsOf } from './limits.ts';
-import { acknowledged } from './node-requests.ts';
 import { homeOf, resolveWatchPath } from './paths.ts';
 import { mayControl } from './privileges.ts';
 import type { RequestHandler } from './request.ts';
@@ -20,27 +20,23 @@ function numbers(payload: Uint8Array, count: number): number[] | null {
   return values?.every(Number.isInteger) && domid !== undefined && domid <= LAST_GUEST_DOMID ? values : null;
 }
 
-export const watch: RequestHandler = ({ domid, connection, payload, state, sendEvent }) => {
+/** Every watch fires once at once, whether the node is there or not and whoever may read it: see `ownEvent`. */
+export const watch: RequestHandler = ({ domid, connection, payload }) => {
   const [given, token] = exactly(payload, 2) ?? [];
   const path = given === undefined ? null : resolveWatchPath(domid, given);
   if (given === undefined || token === undefined || !path) return 'EINVAL';
   const watchesMax = limitsOf(domid)?.watchesMax ?? null;
   const { absolute, relative } = path;
-  const { outcome } = state.ask('watch', { domid: connection, path: absolute, token, relative, watchesMax });
-  if (outcome === 'exists') return 'EEXIST';
-  if (outcome === 'too-many') return 'E2BIG';
-  // Every watch fires once at once, whether the node is there or not and whoever may read it.
-  sendEvent(given, token);
-  return acknowledged;
+  return new Change('watch', { domid: connection, path: absolute, token, relative, watchesMax });
 };
 
-export const unwatch: RequestHandler = ({ domid, connection, payload, state }) => {
+export const unwatch: RequestHandler = ({ domid, connection, payload }) => {
   const [given, token] = exactly(payload, 2) ?? [];
   if (given === undefined || token === undefined) return 'EINVAL';
   // What cannot be watched is not watched.
   const path = resolveWatchPath(domid, given);
   if (!path) return 'ENOENT';
-  return state.ask('unwatch', { domid: connection, path: path.absolute, token }).known ? acknowledged : 'ENOENT';
+  return new Change('unwatch', { domid: connection, path: path.absolute, token });
 };
 
 export const resetWatches: RequestHandler = ({ connection, state }) => {
@@ -48,23 +44,17 @@ export const resetWatches: RequestHandler = ({ connection, state }) => {
   return acknowledged;
 };
 
-export const transactionStart: RequestHandler = ({ domid, connection, transaction, state }) => {
+export const transactionStart: RequestHandler = ({ domid, connection, transaction }) => {
   if (transaction !== 0) return 'EBUSY';
   const transactionsMax = limitsOf(domid)?.transactionsMax ?? null;
-  const started = state.ask('transactionStart', { domid: connection, transactionsMax });
-  return started.transaction === 0 ? 'ENOSPC' : encodeStrings([String(started.transaction)]);
+  return new Change('transactionStart', { domid: connection, transactionsMax });
 };
 
-export const transactionEnd: RequestHandler = ({ domid, connection, transaction, payload, state, fire }) => {
+export const transactionEnd: RequestHandler = ({ domid, connection, transaction, payload }) => {
   const [verdict] = exactly(payload, 1) ?? [];
   if (verdict !== 'T' && verdict !== 'F') return 'EINVAL';
   const nodesMax = limitsOf(domid)?.nodesMax ?? null;
-  const ended = state.ask('transactionEnd', { domid: connection, transaction, commit: verdict === 'T', nodesMax });
-  if (ended.outcome === 'no-transaction') return 'ENOENT';
-  if (ended.outcome === 'conflict') return 'EAGAIN';
-  if (ended.outcome === 'too-many-nodes') return 'ENOSPC';
-  fire(ended);
-  return acknowledged;
+  return new Change('transactionEnd', { domid: connection, transaction, commit: verdict === 'T', nodesMax });
 };
 
 export const getDomainPath: RequestHandler = ({ payload }) => {
@@ -82,19 +72,19 @@ export const introduce = control(({ connection: asker, payload, domains }) => {
   // The second one, the ring's frame, is not needed: the ring is grant 1.
   const [domid, gfn, port] = numbers(payload, 3) ?? [];
   if (domid === undefined || domid === asker || gfn === undefined || !port) return 'EINVAL';
-  return domains.introduce(domid, port) ? acknowledged : 'EINVAL';
+  return domains.introduce(domid, port);
 });
 
 export const release = control(({ connection: asker, payload, domains }) => {
   const [domid] = numbers(payload, 1) ?? [];
   if (domid === undefined || domid === asker) return 'EINVAL';
-  return domains.release(domid) ? acknowledged : 'ENOENT';
+  return domains.release(domid);
 });
 
-export const resume = control(({ payload, domains }) => {
+export const resume = control(({ payload, state }) => {
   const [domid] = numbers(payload, 1) ?? [];
   if (domid === undefined) return 'EINVAL';
-  return domains.resume(domid) ? acknowledged : 'ENOENT';
+  return state.ask('resumed', { domid }).known ? acknowledged : 'ENOENT';
 });
 
 export const isDomainIntroduced = control(({ payload, domains }) => {

@@ -27,10 +27,14 @@ export interface LogicPorts {
   readonly state: StateLink;
   /** What State shows: see src/contracts/xenstore-contents.ts. */
   readonly contents: SharedRegion;
+  /** What State keeps for whoever starts after Logic: see journal.ts. */
+  readonly journal: SharedRegion;
   /** Whose rights and home a connection has: its own domain's, but where all who may open a socket are domain 0. */
   actsAs(connection: DomId): DomId;
   domains(): readonly Pick<DomainInfo, 'domid' | 'dying' | 'shutdown'>[];
   /** Makes one more handler run, for work that waits. */
   wake(): void;
+  /** Ends this process; a fresh one follows. */
+  startAgain(): never;
   readonly log: Log;
 }

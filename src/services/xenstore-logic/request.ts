@@ -1,7 +1,7 @@
-/** What the handler of one request gets and gives. */
-import type { Fired } from '../../contracts/xenstore-state.ts';
+/** What the handler of one request gets and gives. It looks and decides; what it decides for is done after it. */
 import type { ErrorName } from '../../wire/xenstore-message.ts';
 import type { DomId } from '../../xen/ports.ts';
+import type { Change } from './changes.ts';
 import type { StateClient } from './state-client.ts';
 
 export interface Request {
@@ -13,28 +13,17 @@ export interface Request {
   readonly transaction: number;
   readonly payload: Uint8Array;
   readonly state: StateClient;
-  /** Tells those who watch, before the answer goes out. */
-  fire(firing: Firing): void;
-  /** A watch event for the client itself, after the answer. */
-  sendEvent(path: string, token: string): void;
   readonly domains: DomainRequests;
-}
-
-export interface Firing {
-  readonly fired: readonly Fired[];
-  readonly more: boolean;
 }
 
 /** What the requests of the control kind do to clients. */
 export interface DomainRequests {
   isIntroduced(domid: DomId): boolean;
-  /** false: the domain's ring or channel is not to be had. */
-  introduce(domid: DomId, port: number): boolean;
-  /** false: not introduced. */
-  release(domid: DomId): boolean;
-  /** false: not introduced. */
-  resume(domid: DomId): boolean;
+  /** EINVAL: the domain's ring or channel is not to be had. */
+  introduce(domid: DomId, port: number): Change | 'EINVAL';
+  release(domid: DomId): Change | 'ENOENT';
 }
 
-/** The answer's payload, or the error's name. */
-export type RequestHandler = (request: Request) => Uint8Array | ErrorName;
+/** The answer's payload, the error's name, or the change from whose answer they come. */
+export type Decision = Uint8Array | ErrorName | Change;
+export type RequestHandler = (request: Request) => Decision;

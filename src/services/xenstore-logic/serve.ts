@@ -2,34 +2,45 @@
 import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
 import { type EventChannels, type EventPort, type Grants, VIRQ_DOM_EXC } from '../../xen/ports.ts';
 import type { BootClient } from './boot-clients.ts';
-import { onDomainException, onEvent, onStart, onWake } from './logic.ts';
+import { onDomainException, onEvent, onFailure, onStart, onWake } from './logic.ts';
 import { type LogicPorts, STORE_GRANT } from './ports.ts';
-import { contentsOf } from './state-client.ts';
+import { pagesOf } from './state-client.ts';
 import { connectState } from './state-link.ts';
 
-export interface Surroundings extends Pick<LogicPorts, 'box' | 'rings' | 'actsAs' | 'domains' | 'log'> {
+export interface Surroundings extends Pick<LogicPorts, 'box' | 'rings' | 'actsAs' | 'domains' | 'startAgain' | 'log'> {
   readonly grants: Grants;
   readonly eventChannels: EventChannels;
   /** For the link to State, which is waited on. */
   readonly linkChannels: EventChannels;
-  /** For every event from the end of the running handler on; after each, the heap is rolled back. */
-  handleEvents(handler: (port: EventPort) => void): void;
-  /** Ends this process; a fresh one follows. */
-  startAgain(): never;
+  /** For every event from the end of the running handler on; after each, the heap is rolled back, and after one that failed `onFailed` is run. */
+  handleEvents(handler: (port: EventPort) => void, onFailed: () => void): void;
 }
 
 export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClient[]): void {
   const { grants, eventChannels, linkChannels, log } = surroundings;
+  const page = grants.map(XENSTORE_STATE_DOMID, [STORE_GRANT], true);
+  const link = connectState(page, linkChannels);
+  const pages = pagesOf(link);
+  const contents = grants.map(XENSTORE_STATE_DOMID, pages.contents, false);
+  const journal = grants.map(XENSTORE_STATE_DOMID, pages.journal, true);
   const orStartAgain = <T>(work: () => T): T => {
     try {
       return work();
     } catch (error) {
       log(`lost xenstore-state: ${String(error)}`);
+      keepJournal();
       return surroundings.startAgain();
     }
   };
-  const link = connectState(grants.map(XENSTORE_STATE_DOMID, [STORE_GRANT], true), linkChannels);
-  const contents = grants.map(XENSTORE_STATE_DOMID, contentsOf(link), false);
+  /** A State that has started again has a new journal: what is under way is noted in the old one. */
+  const keepJournal = (): void => {
+    try {
+      const successor = pagesOf(connectState(page, linkChannels));
+      grants.map(XENSTORE_STATE_DOMID, successor.journal, true).write(0, journal.read(0, journal.size));
+    } catch (error) {
+      log(`the journal is where it was: ${String(error)}`);
+    }
+  };
   const domainException = eventChannels.bindVirq(VIRQ_DOM_EXC);
   // A channel to itself: an event for work that no client will make one for.
   const wakeUp = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
@@ -42,13 +53,15 @@ export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClie
       settle: () => orStartAgain(() => link.settle()),
     },
     contents,
+    journal,
     wake: () => eventChannels.notify(wake),
   };
 
   onStart(ports, atBoot);
-  surroundings.handleEvents((port) => {
+  const handle = (port: EventPort): void => {
     if (port === domainException) onDomainException(ports);
     else if (port === wakeUp) onWake(ports);
     else onEvent(ports, port);
-  });
+  };
+  surroundings.handleEvents(handle, () => onFailure(ports));
 }

@@ -1,12 +1,17 @@
 /** State's operations as functions: typed requests and answers over one exchange of bytes, looks also from the pages that State shows. */
 import {
+  CHANGE,
+  changeHeader,
   type StateAnswer,
   type StateOperation,
+  type StateQuery,
   type StateRequest,
   stateOperations,
 } from '../../contracts/xenstore-state.ts';
 import { type Codec, decode, encode } from '../../wire/binary.ts';
-import type { GrantRef, SharedRegion } from '../../xen/ports.ts';
+import { concat } from '../../wire/xenstore-message.ts';
+import type { SharedRegion } from '../../xen/ports.ts';
+import type { Change } from './changes.ts';
 import { lookAt } from './contents.ts';
 
 export interface StateLink {
@@ -22,7 +27,7 @@ export class StateClient {
     private readonly contents: SharedRegion,
   ) {}
 
-  ask<O extends StateOperation>(operation: O, request: StateRequest<O>): StateAnswer<O> {
+  ask<O extends StateQuery>(operation: O, request: StateRequest<O>): StateAnswer<O> {
     return ask(this.link, operation, request);
   }
 
@@ -32,19 +37,31 @@ export class StateClient {
     const seen = request.transaction === 0 ? lookAt(this.contents, request) : undefined;
     return seen ?? this.ask('look', request);
   }
+
+  /** State's answer as it comes: what State remembers has the same form. */
+  change(number: number, context: Uint8Array, { operation, request }: Change): Uint8Array {
+    const header = concat(Uint8Array.of(CHANGE), encode(changeHeader, { number, context }));
+    return exchange(this.link, operation, concat(header, message(operation, request)));
+  }
 }
 
-/** Grants of the pages that State shows. */
-export const contentsOf = (link: StateLink): readonly GrantRef[] => ask(link, 'contents', {}).refs;
+/** The pages that State shares with Logic. */
+export const pagesOf = (link: StateLink): StateAnswer<'pages'> => ask(link, 'pages', {});
+
+function ask<O extends StateOperation>(link: StateLink, operation: O, request: StateRequest<O>): StateAnswer<O> {
+  const answer = exchange(link, operation, message(operation, request));
+  const codec: Codec<unknown> = stateOperations[operation][2];
+  return decode(codec, answer.subarray(1)) as StateAnswer<O>;
+}
 
 /** A refusal or an answer that makes no sense is a bug of ours: it fails the handler, which is undone. */
-function ask<O extends StateOperation>(link: StateLink, operation: O, request: StateRequest<O>): StateAnswer<O> {
-  const [number, asked, answered] = stateOperations[operation] as readonly [number, Codec<unknown>, Codec<unknown>];
-  const body = encode(asked, request);
-  const message = new Uint8Array(1 + body.length);
-  message[0] = number;
-  message.set(body, 1);
-  const answer = link.exchange(message);
-  if (answer[0] !== number) throw new Error(`xenstore-state refused ${operation}`);
-  return decode(answered, answer.subarray(1)) as StateAnswer<O>;
+function exchange(link: StateLink, operation: StateOperation, request: Uint8Array): Uint8Array {
+  const answer = link.exchange(request);
+  if (answer[0] !== stateOperations[operation][0]) throw new Error(`xenstore-state refused ${operation}`);
+  return answer;
+}
+
+function message(operation: StateOperation, request: unknown): Uint8Array {
+  const [number, codec] = stateOperations[operation] as readonly [number, Codec<unknown>, Codec<unknown>];
+  return concat(Uint8Array.of(number), encode(codec, request));
 }

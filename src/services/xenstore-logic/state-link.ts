@@ -1,6 +1,11 @@
 /** Logic's end of the link to State: finding it (docs/decisions/0003), and one request at a time, waited for. */
 import { XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
-import { LOGIC_PORT_OFFSET, STATE_PORT_OFFSET, WAITING_OFFSET } from '../../contracts/xenstore-state.ts';
+import {
+  CONNECTION_NEW_STATE,
+  LOGIC_PORT_OFFSET,
+  STATE_PORT_OFFSET,
+  WAITING_OFFSET,
+} from '../../contracts/xenstore-state.ts';
 import { consumeRing, readRing, writeRing } from '../../kit/ring.ts';
 import { CONNECTION_CONNECTED, CONNECTION_OFFSET, CONNECTION_RECONNECT } from '../../wire/byte-ring.ts';
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
@@ -21,9 +26,14 @@ export function connectState(page: SharedRegion, eventChannels: EventChannels): 
   return link;
 }
 
+/** Leaves Logic's own port in its word: a State that starts again rings there. */
 function findState(page: SharedRegion, eventChannels: EventChannels): EventPort {
-  const found = bindState(page, eventChannels);
-  if (found !== null) return found;
+  const port = bindState(page, eventChannels) ?? waitForState(page, eventChannels);
+  page.store32(LOGIC_PORT_OFFSET, port);
+  return port;
+}
+
+function waitForState(page: SharedRegion, eventChannels: EventChannels): EventPort {
   const wakeUp = eventChannels.allocUnbound(XENSTORE_STATE_DOMID);
   page.store32(LOGIC_PORT_OFFSET, wakeUp);
   try {
@@ -66,6 +76,7 @@ class Link implements StateLink {
   }
 
   settle(): void {
+    this.demandSameState();
     if (this.page.load32(WAITING_OFFSET) !== 0) this.startAnew();
   }
 
@@ -84,12 +95,18 @@ class Link implements StateLink {
     for (;;) {
       if (output.length > 0) output = output.subarray(this.write(output));
       this.wait();
+      this.demandSameState();
       const bytes = readRing(this.page, 'client');
       const messages = bytes && frames.push(bytes);
       if (!bytes || !messages || typeof messages === 'string') throw broken();
       if (consumeRing(this.page, 'client', bytes.length)) this.eventChannels.notify(this.port);
       if (messages[0]) return messages[0];
     }
+  }
+
+  private demandSameState(): void {
+    if (this.page.load32(CONNECTION_OFFSET) === CONNECTION_NEW_STATE)
+      throw new PortError('ENOTCONN', 'exchange', 'xenstore-state has started again');
   }
 
   private write(bytes: Uint8Array): number {

@@ -1,6 +1,6 @@
 /** From fired watches to messages: who may know, and which path they are told. */
 import type { Fired } from '../../contracts/xenstore-state.ts';
-import { encodePacket, encodeStrings, messageTypes, PAYLOAD_BYTES_MAX } from '../../wire/xenstore-message.ts';
+import { encodePacket, messageTypes, PAYLOAD_BYTES_MAX } from '../../wire/xenstore-message.ts';
 import type { DomId } from '../../xen/ports.ts';
 import { isAllowed } from './access.ts';
 import { toldPath } from './paths.ts';
@@ -19,9 +19,8 @@ export function watchEvents({ path, readableBy, watchers }: Fired, actsAs: Logic
     .map(({ to, domid, relative, token }) => ({ to, path: toldPath(domid, relative, path), token }));
 }
 
-/** Empty for a path and a token that no message can hold. */
-export function eventMessage(path: string, token: string): Uint8Array {
-  const payload = encodeStrings([path, token]);
-  if (payload.length > PAYLOAD_BYTES_MAX) return new Uint8Array(0);
-  return encodePacket({ type: messageTypes.watchEvent, requestId: 0, transactionId: 0, payload });
+/** `told`: a path and a token. Empty for such as no message can hold. */
+export function eventMessage(told: Uint8Array): Uint8Array {
+  if (told.length > PAYLOAD_BYTES_MAX) return new Uint8Array(0);
+  return encodePacket({ type: messageTypes.watchEvent, requestId: 0, transactionId: 0, payload: told });
 }

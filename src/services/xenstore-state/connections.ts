@@ -1,19 +1,39 @@
 /** The registry of connections, with the bytes that their rings had no room for. */
-import { PARTIAL_BYTES_MAX, UNSENT_BYTES_MAX } from '../../contracts/xenstore-state.ts';
+import { type StateRequest, UNSENT_BYTES_MAX } from '../../contracts/xenstore-state.ts';
+import { bytes, type Decoded, flag, list, nullable, struct, u16, u32 } from '../../wire/binary.ts';
 import { RING_BYTES } from '../../wire/byte-ring.ts';
 import { concat } from '../../wire/xenstore-message.ts';
+
+export const savedConnections = list(
+  struct({
+    domid: u16,
+    port: u32,
+    target: nullable(u16),
+    shutdown: flag,
+    unsent: list(bytes),
+    unsentAt: nullable(u32),
+    partial: struct({ bytes, until: u32 }),
+  }),
+);
+
+type Message = StateRequest<'queue'>['messages'][number];
+type Partial = Omit<StateRequest<'keepPartial'>, 'domid'>;
 
 export interface Connection {
   readonly domid: number;
   /** The client's end of the event channel. */
   readonly port: number;
   target: number | null;
+  shutdown: boolean;
   unsent: Uint8Array[];
   unsentBytes: number;
-  partial: Uint8Array;
+  /** The ring's producer index where the first unsent byte goes. null: nobody has asked for it. */
+  unsentAt: number | null;
+  partial: Partial;
 }
 
 const NOTHING = new Uint8Array(0);
+export const NO_PARTIAL: Partial = { bytes: NOTHING, until: 0 };
 
 export class Connections {
   private readonly byDomid = new Map<number, Connection>();
@@ -27,7 +47,8 @@ export class Connections {
   }
 
   add(domid: number, port: number): void {
-    this.byDomid.set(domid, { domid, port, target: null, unsent: [], unsentBytes: 0, partial: NOTHING });
+    const nothingUnsent = { unsent: [], unsentBytes: 0, unsentAt: null };
+    this.byDomid.set(domid, { domid, port, target: null, shutdown: false, ...nothingUnsent, partial: NO_PARTIAL });
   }
 
   /** Nobody keeps a domain as its target that is gone. Whose connections that changes, its own included. */
@@ -37,8 +58,15 @@ export class Connections {
     return [...others.map((other) => other.domid), ...(this.byDomid.delete(domid) ? [domid] : [])];
   }
 
+  /** false: there is no such connection. */
+  shutDown(domid: number, shutdown: boolean): boolean {
+    const connection = this.byDomid.get(domid);
+    if (connection) connection.shutdown = shutdown;
+    return connection !== undefined;
+  }
+
   /** false: the connection is over its bound, or not there. */
-  queue(domid: number, kind: 'event' | 'reply', message: Uint8Array): boolean {
+  queue({ domid, kind, message }: Message): boolean {
     const connection = this.byDomid.get(domid);
     if (!connection) return false;
     if (kind === 'event') {
@@ -51,29 +79,43 @@ export class Connections {
     return true;
   }
 
-  /** Drops what was sent; the next bytes, at most a ring full. */
-  unsent(domid: number, sent: number): Uint8Array {
+  /** What lies between the ring's producer index now and then was sent. Answers with the next bytes, at most a ring full. */
+  unsent(domid: number, producer: number): Uint8Array {
     const connection = this.byDomid.get(domid);
     if (!connection) return NOTHING;
-    let left = sent;
-    for (let first = connection.unsent[0]; first && left > 0; first = connection.unsent[0]) {
-      const taken = Math.min(left, first.length);
-      left -= taken;
-      connection.unsentBytes -= taken;
-      if (taken < first.length) connection.unsent[0] = first.subarray(taken);
-      else connection.unsent.shift();
-    }
-    return front(connection.unsent, RING_BYTES);
+    const sent = connection.unsentAt === null ? 0 : (producer - connection.unsentAt) >>> 0;
+    // An index that nobody can have reached is the client's own doing: it gets the same bytes again.
+    if (sent <= Math.min(RING_BYTES, connection.unsentBytes)) dropFirst(connection, sent);
+    const next = front(connection.unsent, RING_BYTES);
+    connection.unsentAt = next.length > 0 ? producer : null;
+    return next;
   }
 
-  /** null: more than any request has. */
-  partial(domid: number, more: Uint8Array, last: boolean): Uint8Array | null {
+  save(): Decoded<typeof savedConnections> {
+    return this.all();
+  }
+
+  load(saved: Decoded<typeof savedConnections>): void {
+    for (const connection of saved) {
+      const unsentBytes = connection.unsent.reduce((sum, { length }) => sum + length, 0);
+      this.byDomid.set(connection.domid, { ...connection, unsent: [...connection.unsent], unsentBytes });
+    }
+  }
+
+  keepPartial(domid: number, partial: Partial): void {
     const connection = this.byDomid.get(domid);
-    if (!connection) return null;
-    const whole = concat(connection.partial, more);
-    if (whole.length > PARTIAL_BYTES_MAX) return null;
-    connection.partial = last ? NOTHING : whole;
-    return whole;
+    if (connection) connection.partial = partial;
+  }
+}
+
+function dropFirst(connection: Connection, bytes: number): void {
+  let left = bytes;
+  for (let first = connection.unsent[0]; first && left > 0; first = connection.unsent[0]) {
+    const taken = Math.min(left, first.length);
+    left -= taken;
+    connection.unsentBytes -= taken;
+    if (taken < first.length) connection.unsent[0] = first.subarray(taken);
+    else connection.unsent.shift();
   }
 }
 

@@ -9,7 +9,7 @@ import {
   NEXT,
   RECORDS_OFFSET,
 } from '../../contracts/xenstore-contents.ts';
-import type { GrantRef, SharedRegion } from '../../xen/ports.ts';
+import type { SharedRegion } from '../../xen/ports.ts';
 
 /** Records take 64 bytes, or 128, and so on up to 8 KiB; larger ones are left to State. */
 const SMALLEST_LOG2 = 6;
@@ -28,10 +28,7 @@ export class Contents {
   private readonly free: number[][] = Array.from({ length: SIZES }, () => []);
   private end = RECORDS_OFFSET;
 
-  constructor(
-    private readonly region: SharedRegion,
-    readonly refs: readonly GrantRef[],
-  ) {}
+  constructor(private readonly region: SharedRegion) {}
 
   /** null: there is nothing under the key any more. */
   show(key: string, body: Uint8Array | null): void {

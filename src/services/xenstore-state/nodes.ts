@@ -1,6 +1,7 @@
 /** The nodes: a map by path, the same for the store itself and for what a transaction sees of it. */
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
-import type { Permissions } from '../../contracts/xenstore-state.ts';
+import { type Permissions, permissions } from '../../contracts/xenstore-state.ts';
+import { bytes, counter, type Decoded, i32, list, nullable, struct, text, u16, word } from '../../wire/binary.ts';
 
 export interface StoreNode {
   readonly value: Uint8Array;
@@ -10,6 +11,14 @@ export interface StoreNode {
   /** Grows with every change of value, permissions or children, over the whole store. */
   readonly generation: number;
 }
+
+/** A node as it outlives a process. */
+export const savedNode = struct({ value: bytes, permissions, children: list(text), generation: counter });
+type SavedNode = Decoded<typeof savedNode>;
+export const toSaved = (node: StoreNode): SavedNode => ({ ...node, children: [...node.children] });
+export const fromSaved = (saved: SavedNode): StoreNode => ({ ...saved, children: new Set(saved.children) });
+
+export const savedNodes = struct({ generation: counter, nodes: list(struct({ path: text, node: savedNode })) });
 
 export interface NodeMap {
   get(path: string): StoreNode | undefined;
@@ -36,37 +45,48 @@ export function nearest(nodes: NodeMap, path: string): Nearest | undefined {
   return path === ROOT || isSpecial(path) ? undefined : nearest(nodes, parentOf(path));
 }
 
-/** null leaves a node that is there as it is. Changes return the nodes that they removed, top first. */
-export function write(nodes: NodeMap, path: string, value: Uint8Array | null, create: Permissions): readonly Nearest[] {
+/** What a transaction has to make again on the store, as data: it outlives a process. `permissions` of a write: for nodes that it makes. */
+export const nodeChange = struct({
+  kind: word(['write', 'remove', 'setPermissions', 'make']),
+  path: text,
+  value: nullable(bytes),
+  permissions,
+});
+export type NodeChange = Decoded<typeof nodeChange>;
+
+/** The removed nodes, top first. */
+export function applyTo(nodes: NodeMap, { kind, path, value, permissions: given }: NodeChange): readonly Nearest[] {
+  if (kind === 'remove') return remove(nodes, path);
+  if (kind === 'write') write(nodes, path, value, given);
+  // What is missing above a node that is made is like what is there.
+  if (kind === 'make') write(nodes, path, value, nearest(nodes, path)?.node.permissions ?? given);
+  if (kind !== 'write') setPermissions(nodes, path, given);
+  return [];
+}
+
+/** null leaves a node that is there as it is. */
+function write(nodes: NodeMap, path: string, value: Uint8Array | null, create: Permissions): void {
   const present = nodes.get(path);
   if (present && value !== null) nodes.put(path, { ...present, value, generation: nodes.nextGeneration() });
-  if (present) return [];
+  if (present) return;
   const generation = nodes.nextGeneration();
   nodes.put(path, { value: value ?? EMPTY, permissions: create, children: new Set(), generation });
   const parent = parentOf(path);
   write(nodes, parent, null, create);
   alterChildren(nodes, parent, (children) => children.add(nameOf(path)));
-  return [];
 }
 
 /** With everything below. */
-export function remove(nodes: NodeMap, path: string): readonly Nearest[] {
+function remove(nodes: NodeMap, path: string): readonly Nearest[] {
   const removed = subtree(nodes, path);
   for (const gone of removed) nodes.delete(gone.path);
   if (removed.length > 0) alterChildren(nodes, parentOf(path), (children) => children.delete(nameOf(path)));
   return removed;
 }
 
-export function setPermissions(nodes: NodeMap, path: string, permissions: Permissions): readonly Nearest[] {
+function setPermissions(nodes: NodeMap, path: string, given: Permissions): void {
   const node = nodes.get(path);
-  if (node) nodes.put(path, { ...node, permissions, generation: nodes.nextGeneration() });
-  return [];
-}
-
-/** Both at once, whatever was there. */
-export function make(nodes: NodeMap, path: string, value: Uint8Array, permissions: Permissions): readonly Nearest[] {
-  write(nodes, path, value, permissions);
-  return setPermissions(nodes, path, permissions);
+  if (node) nodes.put(path, { ...node, permissions: given, generation: nodes.nextGeneration() });
 }
 
 function subtree(nodes: NodeMap, path: string): Nearest[] {
@@ -81,6 +101,8 @@ function alterChildren(nodes: NodeMap, path: string, alter: (children: Set<strin
   alter(node.children);
   nodes.put(path, { ...node, generation: nodes.nextGeneration() });
 }
+
+export const savedOwners = list(struct({ domid: u16, nodes: i32 }));
 
 /** How many nodes each domain owns. */
 export class Owners {
@@ -103,6 +125,14 @@ export class Owners {
     if (from === to) return;
     if (from !== undefined) this.add(from, -1);
     if (to !== undefined) this.add(to, 1);
+  }
+
+  save(): Decoded<typeof savedOwners> {
+    return [...this.counts].map(([domid, nodes]) => ({ domid, nodes }));
+  }
+
+  load(saved: Decoded<typeof savedOwners>): void {
+    for (const { domid, nodes } of saved) this.add(domid, nodes);
   }
 
   private add(domid: number, nodes: number): void {
@@ -144,5 +174,17 @@ export class BaseNodes implements NodeMap {
   nextGeneration(): number {
     this.generation += 1;
     return this.generation;
+  }
+
+  save(): Decoded<typeof savedNodes> {
+    return {
+      generation: this.generation,
+      nodes: [...this.nodes].map(([path, node]) => ({ path, node: toSaved(node) })),
+    };
+  }
+
+  load({ generation, nodes }: Decoded<typeof savedNodes>): void {
+    for (const { path, node } of nodes) this.put(path, fromSaved(node));
+    this.generation = generation;
   }
 }

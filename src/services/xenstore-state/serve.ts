@@ -1,21 +1,37 @@
 /** State's end of its one link: a word of the page says where Logic finds it (docs/decisions/0003), then requests come and answers go. */
 import { XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
 import { CONTENTS_PAGES } from '../../contracts/xenstore-contents.ts';
-import { LOGIC_PORT_OFFSET, STATE_PORT_OFFSET } from '../../contracts/xenstore-state.ts';
+import {
+  CONNECTION_NEW_STATE,
+  JOURNAL_PAGES,
+  LOGIC_PORT_OFFSET,
+  STATE_PORT_OFFSET,
+} from '../../contracts/xenstore-state.ts';
 import { consumeRing, readRing, resetRings, writeRing } from '../../kit/ring.ts';
+import { DecodeError } from '../../wire/binary.ts';
 import { CONNECTION_CONNECTED, CONNECTION_OFFSET } from '../../wire/byte-ring.ts';
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { concat } from '../../wire/xenstore-message.ts';
-import type { DomId, EventChannels, EventPort, Grants, Log, SharedRegion } from '../../xen/ports.ts';
+import {
+  type DomId,
+  type EventChannels,
+  type EventPort,
+  type Grants,
+  type Log,
+  PortError,
+  type SharedRegion,
+} from '../../xen/ports.ts';
+import { Box, type BoxPorts } from './box.ts';
 import { Contents } from './contents.ts';
 import { answerMessage } from './messages.ts';
 import { XenStoreState } from './state.ts';
 
 export interface ServePorts {
   readonly page: SharedRegion;
-  /** For the pages that Logic reads. */
+  /** For the pages that Logic reads, and those that it writes. */
   readonly grants: Pick<Grants, 'share'>;
   readonly eventChannels: EventChannels;
+  readonly box: BoxPorts;
   /** Only it reads the root, as with xenstored: whoever builds VMs. */
   readonly rootOwner: DomId;
   readonly log: Log;
@@ -24,16 +40,35 @@ export interface ServePorts {
 const NOTHING = new Uint8Array(0);
 
 export function serveState(ports: ServePorts): void {
-  const { page, grants, eventChannels, rootOwner, log } = ports;
+  const { page, grants, eventChannels, log } = ports;
   const port = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
-  const { region, refs } = grants.share(XENSTORE_LOGIC_DOMID, CONTENTS_PAGES, false);
-  const server = new Server(new XenStoreState(new Contents(region, refs), rootOwner), page, log);
+  const contents = grants.share(XENSTORE_LOGIC_DOMID, CONTENTS_PAGES, false);
+  const journal = grants.share(XENSTORE_LOGIC_DOMID, JOURNAL_PAGES, true);
+  const pages = { contents: contents.refs, journal: journal.refs };
+  const box = new Box(ports.box);
+  const state = new XenStoreState(new Contents(contents.region), pages, ports.rootOwner);
+  restore(state, box, log);
+  const server = new Server(state, box, page, log);
   eventChannels.onEvent(port, () => {
     if (server.serve()) eventChannels.notify(port);
   });
   resetRings(page);
+  // A Logic that waits for an answer of this program's predecessor learns that there will be none.
+  page.store32(CONNECTION_OFFSET, CONNECTION_NEW_STATE);
   page.store32(STATE_PORT_OFFSET, port);
   wakeLogic(ports, page.load32(LOGIC_PORT_OFFSET));
+}
+
+/** What the box has is what a predecessor has written: it is believed as far as it makes sense. */
+export function restore(state: XenStoreState, box: Box, log: Log): void {
+  const { snapshot } = box;
+  try {
+    if (snapshot) state.load(snapshot);
+    for (const message of box.messages()) answerMessage(state, message, log);
+  } catch (error) {
+    if (!(error instanceof DecodeError || error instanceof PortError)) throw error;
+    log(`the recovery box is damaged, and what was not read of it is lost: ${error.message}`);
+  }
 }
 
 /** A Logic that came first waits on a port of its own. What its word says may be old or wrong: then nobody waits there. */
@@ -56,13 +91,16 @@ class Server {
 
   constructor(
     private readonly state: XenStoreState,
+    private readonly box: Box,
     private readonly page: SharedRegion,
     private readonly log: Log,
   ) {}
 
   /** One round of reading, answering and writing; true when Logic must be told. */
   serve(): boolean {
-    if (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) return this.startAnew();
+    const connection = this.page.load32(CONNECTION_OFFSET);
+    if (connection === CONNECTION_NEW_STATE) return false;
+    if (connection !== CONNECTION_CONNECTED) return this.startAnew();
     if (this.deaf) return false;
     const read = this.read();
     const written = this.output.length > 0 ? writeRing(this.page, 'server', this.output) : 0;
@@ -76,8 +114,11 @@ class Server {
     const messages = bytes && this.frames.push(bytes);
     if (!bytes || !messages || typeof messages === 'string') return null;
     consumeRing(this.page, 'server', bytes.length);
-    for (const message of messages)
-      this.output = concat(this.output, encodeFrame(answerMessage(this.state, message, this.log)));
+    for (const message of messages) {
+      const { answer, leavesTrace } = answerMessage(this.state, message, this.log);
+      if (leavesTrace) this.box.keep(message, () => this.state.save());
+      this.output = concat(this.output, encodeFrame(answer));
+    }
     return bytes.length;
   }
 

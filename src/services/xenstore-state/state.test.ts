@@ -1,7 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BUILDER_DOMID } from '../../contracts/domids.ts';
-import { FIRED_MAX, type Permissions, UNSENT_BYTES_MAX, WATCHERS_MAX } from '../../contracts/xenstore-state.ts';
+import {
+  CHANGE,
+  CONTEXT_BYTES_MAX,
+  changeHeader,
+  FIRED_MAX,
+  type Permissions,
+  REFUSED,
+  stateChanges,
+  stateNotes,
+  UNSENT_BYTES_MAX,
+  WATCHERS_MAX,
+} from '../../contracts/xenstore-state.ts';
+import { decode, encode } from '../../wire/binary.ts';
 import { MemoryXen } from '../../xen/memory/memory-xen.ts';
 import { Contents } from './contents.ts';
 import { answerMessage } from './messages.ts';
@@ -14,12 +26,12 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function freshState(): XenStoreState {
   const { region, refs } = new MemoryXen().add(2).grants.share(3, 4, false);
-  return new XenStoreState(new Contents(region, refs), BUILDER_DOMID);
+  return new XenStoreState(new Contents(region), { contents: refs, journal: [] }, BUILDER_DOMID);
 }
 
 function withClients() {
   const state = freshState();
-  for (const domid of [GUEST, OTHER]) state.answer('introduce', { domid, port: 5 });
+  for (const domid of [GUEST, OTHER]) state.answer('introduce', { domid, port: 5, announce: false });
   return {
     state,
     write: (path: string, value: string, transaction = 0) =>
@@ -96,7 +108,7 @@ describe('counts', () => {
     begin(OTHER);
     expect(countsOf(GUEST)).toEqual({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
     expect(countsOf(OTHER)).toEqual({ domid: OTHER, nodes: 0, watches: 1, transactions: 1 });
-    for (const domid of [GUEST, OTHER]) state.answer('release', { domid });
+    state.answer('depart', { gone: [GUEST, OTHER], shut: [], announce: false });
     expect(countsOf(GUEST)).toEqual({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
     expect(countsOf(OTHER)).toBeUndefined();
   });
@@ -158,8 +170,9 @@ describe('watches', () => {
     let firing = write('/a/b', '1');
     const tokens = firing.fired.flatMap(({ watchers }) => watchers.map(({ token }) => token));
     expect(firing.fired).toHaveLength(FIRED_MAX);
-    while (firing.more) {
-      firing = { outcome: 'ok', ...state.answer('firedNext', {}) };
+    for (let from = FIRED_MAX; firing.more; from += FIRED_MAX) {
+      expect(state.answer('firedNext', { from })).toEqual(state.answer('firedNext', { from }));
+      firing = { outcome: 'ok', ...state.answer('firedNext', { from }) };
       tokens.push(...firing.fired.flatMap(({ watchers }) => watchers.map(({ token }) => token)));
     }
     expect(tokens).toEqual(Array.from({ length: watches }, (_, index) => `t${index}`));
@@ -170,7 +183,7 @@ describe('watches', () => {
     watch('/a', 'token', OTHER);
     expect(state.answer('setTarget', { domid: OTHER, target: GUEST }).known).toBe(true);
     expect(write('/a', '').fired[0]?.watchers[0]).toMatchObject({ domid: OTHER, target: GUEST });
-    state.answer('release', { domid: GUEST });
+    state.answer('depart', { gone: [GUEST], shut: [], announce: false });
     expect(
       state.answer('look', { domid: OTHER, transaction: 0, path: '/', value: false, childrenFrom: null }).target,
     ).toBeNull();
@@ -190,18 +203,39 @@ describe('watches', () => {
 });
 
 describe('unsent bytes', () => {
-  const queue = (state: XenStoreState, kind: 'event' | 'reply', text: string) =>
-    state.answer('queue', { messages: [{ domid: GUEST, kind, message: bytes(text) }] }).lost;
-  const unsent = (state: XenStoreState, sent: number) =>
-    new TextDecoder().decode(state.answer('unsent', { domid: GUEST, sent }).next);
+  let batch = 0;
+  const queue = (state: XenStoreState, kind: 'event' | 'reply', text: string, domid = GUEST) => {
+    batch += 1;
+    return state.answer('queue', { batch, messages: [{ domid, kind, message: bytes(text) }] }).lost;
+  };
+  const unsent = (state: XenStoreState, producer: number) =>
+    new TextDecoder().decode(state.answer('unsent', { domid: GUEST, producer }).next);
 
-  it('come in order, from where the sending stopped', () => {
+  it('come in order, from where the sending stopped, as often as they are asked for', () => {
     const { state } = withClients();
     queue(state, 'event', 'abc');
     queue(state, 'reply', 'def');
-    expect(unsent(state, 0)).toBe('abcdef');
-    expect(unsent(state, 2)).toBe('cdef');
-    expect(unsent(state, 4)).toBe('');
+    const start = 0xffff_fffe;
+    expect(unsent(state, start)).toBe('abcdef');
+    expect(unsent(state, start)).toBe('abcdef');
+    expect(unsent(state, 0)).toBe('cdef');
+    queue(state, 'event', 'ghi');
+    expect(unsent(state, 4)).toBe('ghi');
+    expect(unsent(state, 7)).toBe('');
+  });
+
+  it('are not lost by an index that nobody can have reached', () => {
+    const { state } = withClients();
+    queue(state, 'event', 'abc');
+    for (const producer of [0, 500, 499, 4000]) expect(unsent(state, producer)).toBe('abc');
+    expect(unsent(state, 4001)).toBe('bc');
+  });
+
+  it('of one batch are added once', () => {
+    const { state } = withClients();
+    const messages = [{ domid: GUEST, kind: 'reply', message: bytes('abc') }] as const;
+    for (let time = 0; time < 2; time += 1) state.answer('queue', { batch: 1_000_000, messages });
+    expect(unsent(state, 0)).toBe('abc');
   });
 
   it('hold an event once, unless it may be half sent', () => {
@@ -216,7 +250,45 @@ describe('unsent bytes', () => {
       expect(queue(state, 'event', String(index).padStart(1024))).toEqual([]);
     expect(queue(state, 'event', 'more')).toEqual([GUEST]);
     expect(queue(state, 'reply', 'more')).toEqual([]);
-    expect(state.answer('queue', { messages: [{ domid: 99, kind: 'reply', message: bytes('x') }] }).lost).toEqual([99]);
+    expect(queue(state, 'reply', 'x', 99)).toEqual([99]);
+  });
+});
+
+describe('a change', () => {
+  const watchChange = (number: number, token: string) => {
+    const [operation, codec] = stateChanges.watch;
+    const header = encode(changeHeader, { number, context: bytes(`context ${number}`) });
+    const request = encode(codec, { domid: GUEST, path: '/a', token, relative: false, watchesMax: null });
+    return Uint8Array.of(CHANGE, ...header, operation, ...request);
+  };
+  const outcome = (answer: Uint8Array) => {
+    const [operation, , codec] = stateChanges.watch;
+    return answer[0] === operation ? decode(codec, answer.subarray(1)).outcome : 'refused';
+  };
+
+  it('is remembered, with its context and its answer', () => {
+    const { state } = withClients();
+    const ask = (message: Uint8Array) => outcome(answerMessage(state, message, () => undefined).answer);
+    expect([ask(watchChange(1, 't')), ask(watchChange(2, 't'))]).toEqual(['ok', 'exists']);
+    const { number, context, answer } = state.answer('lastChange', {});
+    expect([number, new TextDecoder().decode(context), outcome(answer)]).toEqual([2, 'context 2', 'exists']);
+  });
+
+  it('without a number, of a query, or with a context that is too long is refused, and not remembered', () => {
+    const { state } = withClients();
+    const ask = (message: Uint8Array) => answerMessage(state, message, () => undefined).answer[0];
+    const header = (number: number, context: Uint8Array) => encode(changeHeader, { number, context });
+    const nothing = new Uint8Array(0);
+    const [forget, codec] = stateNotes.forget;
+    for (const message of [
+      watchChange(0, 't'),
+      Uint8Array.of(CHANGE, ...header(1, nothing), forget, ...encode(codec, { domid: GUEST })),
+      Uint8Array.of(CHANGE, ...header(1, new Uint8Array(CONTEXT_BYTES_MAX + 1)), 3, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+      Uint8Array.of(CHANGE, ...header(1, nothing)),
+      watchChange(1, 't').subarray(1 + header(1, bytes('context 1')).length),
+    ])
+      expect(ask(message)).toBe(REFUSED);
+    expect(state.answer('lastChange', {}).number).toBe(0);
   });
 });
 
@@ -235,7 +307,7 @@ describe('what Logic should never ask', () => {
     ],
     [
       'to keep more of a request than there can be',
-      (state: XenStoreState) => state.answer('partial', { domid: GUEST, more: new Uint8Array(4113), last: false }),
+      (state: XenStoreState) => state.answer('keepPartial', { domid: GUEST, bytes: new Uint8Array(4113), until: 0 }),
     ],
   ])('%s', (_, ask) => {
     expect(() => ask(withClients().state)).toThrow(Refusal);
@@ -248,7 +320,7 @@ describe('what Logic should never ask', () => {
     const state = freshState();
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (message) => {
-        const answer = answerMessage(state, message, () => undefined);
+        const { answer } = answerMessage(state, message, () => undefined);
         expect([0, message[0]]).toContain(answer[0]);
       }),
       { numRuns: 2000 },

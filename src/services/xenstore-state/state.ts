@@ -5,28 +5,20 @@ import {
   CHILDREN_BYTES_MAX,
   FIRED_MAX,
   type Fired,
+  fired,
+  PARTIAL_BYTES_MAX,
   type Permissions,
   type StateAnswer,
   type StateOperation,
   type StateRequest,
   WATCHERS_MAX,
 } from '../../contracts/xenstore-state.ts';
-import { encode } from '../../wire/binary.ts';
-import { Connections } from './connections.ts';
+import { bytes, type Decoded, decode, encode, list, struct, u32 } from '../../wire/binary.ts';
+import { Connections, NO_PARTIAL, savedConnections } from './connections.ts';
 import { type Contents, RECORD_BYTES_MAX } from './contents.ts';
-import {
-  BaseNodes,
-  make,
-  type Nearest,
-  type NodeMap,
-  nearest,
-  remove,
-  type StoreNode,
-  setPermissions,
-  write,
-} from './nodes.ts';
-import { type Change, Transaction } from './transactions.ts';
-import { type Watch, Watches } from './watches.ts';
+import { applyTo, BaseNodes, type Nearest, type NodeChange, nearest, type StoreNode, savedNodes } from './nodes.ts';
+import { savedTransaction, Transaction } from './transactions.ts';
+import { savedWatches, type Watch, Watches } from './watches.ts';
 
 /** Logic asked for something that it should know to be wrong. */
 export class Refusal extends Error {
@@ -34,6 +26,23 @@ export class Refusal extends Error {
 }
 
 type Answers = { [O in StateOperation]: (request: StateRequest<O>) => StateAnswer<O> };
+
+/** What Logic is granted, in its order. */
+export type SharedPages = StateAnswer<'pages'>;
+
+const lastChange = struct({ number: u32, context: bytes, answer: bytes });
+
+/** All that State knows, as it outlives its process. */
+const savedState = struct({
+  nodes: savedNodes,
+  watches: savedWatches,
+  connections: savedConnections,
+  transactions: list(struct({ id: u32, transaction: savedTransaction })),
+  lastTransaction: u32,
+  lastFired: list(fired),
+  lastBatch: u32,
+  lastChange,
+});
 
 const EMPTY = new Uint8Array(0);
 const SPECIAL_PATHS = ['@introduceDomain', '@releaseDomain'];
@@ -49,16 +58,49 @@ export class XenStoreState {
   private readonly watches = new Watches();
   private readonly connections = new Connections();
   private readonly transactions = new Map<number, Transaction>();
-  private readonly heldBack: Fired[] = [];
   private lastTransaction = 0;
+  /** Of the last change. */
+  private lastFired: readonly Fired[] = [];
+  private lastBatch = 0;
+  lastChange: Decoded<typeof lastChange> = { number: 0, context: EMPTY, answer: EMPTY };
 
   constructor(
     private readonly contents: Contents,
+    private readonly pages: SharedPages,
     rootOwner: number,
   ) {
     const permissions: Permissions = [{ domid: rootOwner, access: 'none' }];
     for (const path of [ROOT, ...SPECIAL_PATHS])
       this.base.put(path, { value: EMPTY, permissions, children: new Set(), generation: 0 });
+    this.show();
+  }
+
+  save(): Uint8Array {
+    return encode(savedState, {
+      nodes: this.base.save(),
+      watches: this.watches.save(),
+      connections: this.connections.save(),
+      transactions: [...this.transactions].map(([id, transaction]) => ({ id, transaction: transaction.save() })),
+      lastTransaction: this.lastTransaction,
+      lastFired: this.lastFired,
+      lastBatch: this.lastBatch,
+      lastChange: this.lastChange,
+    });
+  }
+
+  /** Into a fresh State. Throws a DecodeError, having done nothing. */
+  load(saving: Uint8Array): void {
+    const saved = decode(savedState, saving);
+    this.base.load(saved.nodes);
+    this.watches.load(saved.watches);
+    this.connections.load(saved.connections);
+    for (const { id, transaction } of saved.transactions)
+      this.transactions.set(id, Transaction.load(this.base, transaction));
+    this.lastTransaction = saved.lastTransaction;
+    this.lastFired = saved.lastFired;
+    this.lastBatch = saved.lastBatch;
+    this.lastChange = saved.lastChange;
+    for (const { domid } of this.connections.all()) this.changedConnections.add(domid);
     this.show();
   }
 
@@ -72,14 +114,19 @@ export class XenStoreState {
 
   private readonly answers: Answers = {
     connections: () => ({ connections: this.connections.all() }),
-    contents: () => ({ refs: this.contents.refs }),
-    introduce: ({ domid, port }) => {
+    pages: () => this.pages,
+    introduce: ({ domid, port, announce }) => {
       this.drop(domid);
       this.connections.add(domid, port);
       this.changedConnections.add(domid);
-      return {};
+      return this.firing(announce ? this.announced('@introduceDomain') : []);
     },
-    release: ({ domid }) => ({ known: this.drop(domid) }),
+    depart: ({ gone, shut, announce }) => {
+      for (const domid of gone) this.drop(domid);
+      for (const domid of shut) this.connections.shutDown(domid, true);
+      return this.firing(announce ? this.announced('@releaseDomain') : []);
+    },
+    resumed: ({ domid }) => ({ known: this.connections.shutDown(domid, false) }),
     setTarget: ({ domid, target }) => {
       const connection = this.connections.get(domid);
       if (!connection || !this.connections.get(target)) return { known: false };
@@ -92,16 +139,16 @@ export class XenStoreState {
     write: ({ domid, transaction, path, value, create }) => {
       demandPath(path);
       demandOwner(create);
-      return this.change(domid, transaction, path, (nodes) => write(nodes, path, value, create));
+      return this.change(domid, transaction, { kind: 'write', path, value, permissions: create });
     },
     remove: ({ domid, transaction, path }) => {
       demandPath(path);
       if (path === ROOT) throw new Refusal('remove the root');
-      return this.change(domid, transaction, path, (nodes) => remove(nodes, path));
+      return this.change(domid, transaction, { kind: 'remove', path, value: null, permissions: [] });
     },
     setPermissions: ({ domid, transaction, path, permissions }) => {
       demandOwner(permissions);
-      return this.change(domid, transaction, path, (nodes) => setPermissions(nodes, path, permissions));
+      return this.change(domid, transaction, { kind: 'setPermissions', path, value: null, permissions });
     },
     make: ({ domid, nodes }) => {
       this.demandConnection(domid);
@@ -109,14 +156,9 @@ export class XenStoreState {
         demandPath(path);
         demandOwner(permissions);
       }
-      const changes = nodes.map(({ path, value, permissions }) => ({
-        path,
-        run: (into: NodeMap) => make(into, path, value, permissions),
-      }));
-      return this.firing(changes.flatMap((change) => this.apply(change)));
+      return this.firing(nodes.flatMap((node) => this.apply({ kind: 'make', ...node })));
     },
-    special: ({ path }) => this.firing(this.fired(path, this.watches.exact(path), this.permissionsAt(path))),
-    firedNext: () => this.firing([]),
+    firedNext: ({ from }) => this.firedFrom(from),
     watch: ({ watchesMax, ...watch }) => {
       this.demandConnection(watch.domid);
       if (this.watches.has(watch)) return { outcome: 'exists' };
@@ -148,17 +190,19 @@ export class XenStoreState {
         return { outcome: 'too-many-nodes', ...this.firing([]) };
       return { outcome: 'ok', ...this.firing(ending.changes.flatMap((change) => this.apply(change))) };
     },
-    queue: ({ messages }) => ({
-      lost: messages.flatMap(({ domid, kind, message }) =>
-        this.connections.queue(domid, kind, message) ? [] : [domid],
-      ),
-    }),
-    unsent: ({ domid, sent }) => ({ next: this.connections.unsent(domid, sent) }),
-    partial: ({ domid, more, last }) => {
-      const whole = this.connections.partial(domid, more, last);
-      if (!whole) throw new Refusal('partial request');
-      return { whole };
+    queue: ({ batch, messages }) => {
+      const added = batch === this.lastBatch ? [] : messages;
+      this.lastBatch = batch;
+      return { lost: added.filter((message) => !this.connections.queue(message)).map(({ domid }) => domid) };
     },
+    unsent: ({ domid, producer }) => ({ next: this.connections.unsent(domid, producer) }),
+    partial: ({ domid }) => this.connections.get(domid)?.partial ?? NO_PARTIAL,
+    keepPartial: ({ domid, ...partial }) => {
+      if (partial.bytes.length > PARTIAL_BYTES_MAX) throw new Refusal('a request that is too long');
+      this.connections.keepPartial(domid, partial);
+      return {};
+    },
+    lastChange: () => this.lastChange,
   };
 
   private look({ domid, transaction, path, value, childrenFrom }: StateRequest<'look'>): StateAnswer<'look'> {
@@ -186,20 +230,21 @@ export class XenStoreState {
     };
   }
 
-  private change(domid: number, id: number, path: string, run: Change['run']): StateAnswer<'write'> {
+  private change(domid: number, id: number, change: NodeChange): StateAnswer<'write'> {
     this.demandConnection(domid);
-    if (id === 0) return { outcome: 'ok', ...this.firing(this.apply({ path, run })) };
+    if (id === 0) return { outcome: 'ok', ...this.firing(this.apply(change)) };
     const transaction = this.transactionOf(domid, id);
     if (!transaction) return { outcome: 'no-transaction', ...this.firing([]) };
-    run(transaction);
-    transaction.changes.push({ path, run });
+    applyTo(transaction, change);
+    transaction.changes.push(change);
     return { outcome: 'ok', ...this.firing([]) };
   }
 
   /** Makes a change on the store itself; the watches it fires. */
-  private apply({ path, run }: Change): Fired[] {
+  private apply(change: NodeChange): Fired[] {
+    const { path } = change;
     const before = this.permissionsAt(path);
-    const removed = run(this.base);
+    const removed = applyTo(this.base, change);
     if (isSpecial(path)) return [];
     // Whoever could or can read the node, or its parent, may know of the change.
     const readableBy = [...before, ...this.permissionsAt(path), ...this.permissionsAt(parentOf(path))];
@@ -215,11 +260,19 @@ export class XenStoreState {
     return this.fired(path, watches, [node.permissions, ...(parent ? [parent.node.permissions] : [])]);
   }
 
+  private firing(fired: readonly Fired[]): StateAnswer<'firedNext'> {
+    this.lastFired = fired;
+    return this.firedFrom(0);
+  }
+
   /** In portions, so that no number of watches makes an answer too long. */
-  private firing(fired: readonly Fired[]): { fired: readonly Fired[]; more: boolean } {
-    this.heldBack.push(...fired);
-    const now = this.heldBack.splice(0, FIRED_MAX);
-    return { fired: now, more: this.heldBack.length > 0 };
+  private firedFrom(from: number): StateAnswer<'firedNext'> {
+    const to = from + FIRED_MAX;
+    return { fired: this.lastFired.slice(from, to), more: to < this.lastFired.length };
+  }
+
+  private announced(path: string): Fired[] {
+    return this.fired(path, this.watches.exact(path), this.permissionsAt(path));
   }
 
   private permissionsAt(path: string): Permissions[] {
@@ -274,11 +327,9 @@ export class XenStoreState {
     return encode(connectionRecord, { key: connectionKey(domid), target, nodes: this.base.owners.of(domid) });
   }
 
-  private drop(domid: number): boolean {
+  private drop(domid: number): void {
     this.forget(domid);
-    const changed = this.connections.remove(domid);
-    for (const other of changed) this.changedConnections.add(other);
-    return changed.includes(domid);
+    for (const changed of this.connections.remove(domid)) this.changedConnections.add(changed);
   }
 
   private forget(domid: number): void {

@@ -2,13 +2,28 @@
  * Transactions: what one sees is the store as it was when the transaction first looked, with its own changes. At the end the nodes
  * that it looked at must be unchanged, then its changes are made again on the store itself.
  */
-import { type BaseNodes, type Nearest, type NodeMap, Owners, type StoreNode } from './nodes.ts';
+import { counter, type Decoded, list, nullable, struct, text, u16 } from '../../wire/binary.ts';
+import {
+  type BaseNodes,
+  fromSaved,
+  type NodeChange,
+  type NodeMap,
+  nodeChange,
+  Owners,
+  type StoreNode,
+  savedNode,
+  savedOwners,
+  toSaved,
+} from './nodes.ts';
 
-export interface Change {
-  readonly path: string;
-  /** The removed nodes, top first. */
-  run(nodes: NodeMap): readonly Nearest[];
-}
+export const savedTransaction = struct({
+  domid: u16,
+  copies: list(struct({ path: text, node: nullable(savedNode) })),
+  seen: list(struct({ path: text, generation: counter })),
+  changes: list(nodeChange),
+  owners: savedOwners,
+});
+type SavedTransaction = Decoded<typeof savedTransaction>;
 
 const ABSENT = 0;
 
@@ -17,7 +32,7 @@ export class Transaction implements NodeMap {
   /** path → its generation when it was first looked at, ABSENT for a node that was not there. */
   private readonly seen = new Map<string, number>();
   private readonly owners = new Owners();
-  readonly changes: Change[] = [];
+  readonly changes: NodeChange[] = [];
 
   constructor(
     private readonly base: BaseNodes,
@@ -66,5 +81,24 @@ export class Transaction implements NodeMap {
     for (const [path, generation] of this.seen)
       if ((this.base.get(path)?.generation ?? ABSENT) !== generation) return true;
     return false;
+  }
+
+  save(): SavedTransaction {
+    return {
+      domid: this.domid,
+      copies: [...this.copies].map(([path, node]) => ({ path, node: node ? toSaved(node) : null })),
+      seen: [...this.seen].map(([path, generation]) => ({ path, generation })),
+      changes: this.changes,
+      owners: this.owners.save(),
+    };
+  }
+
+  static load(base: BaseNodes, saved: SavedTransaction): Transaction {
+    const transaction = new Transaction(base, saved.domid);
+    for (const { path, node } of saved.copies) transaction.copies.set(path, node ? fromSaved(node) : undefined);
+    for (const { path, generation } of saved.seen) transaction.seen.set(path, generation);
+    transaction.changes.push(...saved.changes);
+    transaction.owners.load(saved.owners);
+    return transaction;
   }
 }

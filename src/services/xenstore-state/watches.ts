@@ -1,12 +1,11 @@
 /** Who watches what. Special paths (@releaseDomain) are watched by name; all others with everything below. */
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
+import { type Decoded, flag, list, struct, text, u16 } from '../../wire/binary.ts';
 
-export interface Watch {
-  readonly domid: number;
-  readonly path: string;
-  readonly token: string;
-  readonly relative: boolean;
-}
+const watch = struct({ domid: u16, path: text, token: text, relative: flag });
+export type Watch = Decoded<typeof watch>;
+/** In the order in which they were set. */
+export const savedWatches = list(watch);
 
 interface Placed extends Watch {
   /** Counts upwards: events come in the order in which the watches were set, as with xenstored. */
@@ -55,6 +54,14 @@ export class Watches {
 
   exact(path: string): readonly Watch[] {
     return this.at(path);
+  }
+
+  save(): Decoded<typeof savedWatches> {
+    return [...this.byPath.values()].flat().sort((a, b) => a.order - b.order);
+  }
+
+  load(saved: Decoded<typeof savedWatches>): void {
+    for (const one of saved) this.add(one);
   }
 
   private at(path: string): readonly Placed[] {

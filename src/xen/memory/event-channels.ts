@@ -33,6 +33,10 @@ export class EventChannelTable {
     return [...this.table(domid)].flatMap(([port, { opened }]) => (opened === 'by-program' ? [port] : []));
   }
 
+  endProgram(domid: DomId): void {
+    for (const port of this.openPorts(domid)) this.close(domid, port);
+  }
+
   allocUnbound(domid: DomId, remote: DomId, opened: Channel['opened']): EventPort {
     if (!this.domains.has(remote)) throw new PortError('ESRCH', 'evtchnAllocUnbound', `domain ${remote}`);
     return this.open(domid, { is: 'unbound', remote }, opened);

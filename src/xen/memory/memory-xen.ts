@@ -92,6 +92,12 @@ export class MemoryXen {
     this.scheduler.add({ to: domid, run });
   }
 
+  /** A domain's program ends, and its kernel closes what it had open. */
+  endProgram(domid: DomId): void {
+    this.channels.endProgram(domid);
+    this.memory.endProgram(domid);
+  }
+
   settle(): Promise<void> {
     return this.scheduler.settle();
   }

@@ -49,6 +49,13 @@ export class MemoryTable {
     for (const mapping of this.mappings) if (mapping.by === domid) this.mappings.delete(mapping);
   }
 
+  /** What the domain's program had mapped and shared; its kernel lives on. */
+  endProgram(domid: DomId): void {
+    for (const mapping of this.mappings) if (mapping.by === domid) this.mappings.delete(mapping);
+    const { grants } = this.memory(domid);
+    for (const ref of [...grants.keys()]) if (ref >= FIRST_FREE_REF) grants.delete(ref);
+  }
+
   /** Other domains that still map pages of `domid`. */
   mappedBy(domid: DomId): DomId[] {
     return [...this.mappings].flatMap(({ by, of }) => (of === domid && by !== domid ? [by] : []));
@@ -144,12 +151,16 @@ class Region implements SharedRegion {
 
   read(offset: number, length: number): Uint8Array {
     this.check(offset, length, false);
-    return Uint8Array.from({ length }, (_, index) => this.page(offset + index)[(offset + index) % PAGE_BYTES] ?? 0);
+    const bytes = new Uint8Array(length);
+    for (const { at, inPage, end } of this.runs(offset, length))
+      bytes.set(this.page(offset + at).subarray(inPage, inPage + end - at), at);
+    return bytes;
   }
 
   write(offset: number, bytes: Uint8Array): void {
     this.check(offset, bytes.length, true);
-    for (const [index, byte] of bytes.entries()) this.page(offset + index)[(offset + index) % PAGE_BYTES] = byte;
+    for (const { at, inPage, end } of this.runs(offset, bytes.length))
+      this.page(offset + at).set(bytes.subarray(at, end), inPage);
   }
 
   load32(offset: number): number {
@@ -166,6 +177,16 @@ class Region implements SharedRegion {
     if (!this.open) throw new PortError('EINVAL', 'regionClose', 'closed before');
     this.open = false;
     this.onClose();
+  }
+
+  /** The parts of a transfer that lie in one page each. */
+  private *runs(offset: number, length: number): Iterable<{ at: number; inPage: number; end: number }> {
+    for (let at = 0; at < length; ) {
+      const inPage = (offset + at) % PAGE_BYTES;
+      const end = Math.min(length, at + PAGE_BYTES - inPage);
+      yield { at, inPage, end };
+      at = end;
+    }
   }
 
   private page(offset: number): Page {

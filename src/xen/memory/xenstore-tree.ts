@@ -56,18 +56,22 @@ export function children(tree: Tree, path: string): string[] {
   return names.sort();
 }
 
-/** Makes `path` and what is missing above it. New nodes take their parent's permissions; an unprivileged creator owns them. */
-export function put(tree: Tree, path: string, value: string | null, subject: Subject): readonly string[] {
+/** A new node takes the permissions of the nearest one above it; an unprivileged creator owns it. */
+export function inherited(tree: Tree, path: string, subject: Subject): readonly Permission[] {
+  const [owner, ...others] = nearest(tree, path).permissions;
+  if (!owner) throw new Error(`${path}: no owner`);
+  return [subject.privileged ? owner : { ...owner, domid: subject.domid }, ...others];
+}
+
+/** Makes `path` and what is missing above it, with these permissions. */
+export function put(tree: Tree, path: string, value: string | null, create: readonly Permission[]): readonly string[] {
   const present = tree.get(path);
   if (present) {
     if (value !== null) tree.set(path, { ...present, value });
     return [];
   }
-  put(tree, parentOf(path), null, subject);
-  const [owner, ...others] = nearest(tree, path).permissions;
-  if (!owner) throw new Error(`${path}: no owner`);
-  const permissions = [subject.privileged ? owner : { ...owner, domid: subject.domid }, ...others];
-  tree.set(path, { value: value ?? '', permissions });
+  put(tree, parentOf(path), null, create);
+  tree.set(path, { value: value ?? '', permissions: create });
   touch(tree, parentOf(path));
   return [];
 }

@@ -4,6 +4,7 @@ import {
   children,
   demand,
   homeOf,
+  inherited,
   put,
   removeSubtree,
   type Subject,
@@ -48,12 +49,12 @@ export class TreeView implements XenStoreWriter {
 
   async write(path: string, value: string): Promise<void> {
     this.look(path, 'write');
-    this.change(path, (tree) => put(tree, this.absolute(path), value, this.subject));
+    this.put(path, value);
   }
 
   async mkdir(path: string): Promise<void> {
     if (this.look(path, 'write')) return;
-    this.change(path, (tree) => put(tree, this.absolute(path), null, this.subject));
+    this.put(path, null);
   }
 
   async remove(path: string): Promise<void> {
@@ -77,9 +78,15 @@ export class TreeView implements XenStoreWriter {
     if (!this.subject.privileged) throw new PortError('EACCES', 'xenstore make', nodes[0]?.path ?? '');
     for (const { path, value, permissions } of placed)
       this.change(path, (tree) => {
-        put(tree, path, value, this.subject);
+        put(tree, path, value, inherited(tree, path, this.subject));
         return setPermissions(tree, path, permissions);
       });
+  }
+
+  /** With the permissions that a new node has now, whatever becomes of its parent's before a transaction ends. */
+  private put(path: string, value: string | null): void {
+    const create = inherited(this.tree, this.absolute(path), this.subject);
+    this.change(path, (tree) => put(tree, this.absolute(path), value, create));
   }
 
   private absolute(path: string): string {

@@ -7,6 +7,7 @@ import type { NewNode, NodePermission, XenStore, XenStoreWriter } from '../xenst
 import {
   emptyTree,
   homeOf,
+  inherited,
   isBelow,
   mayRead,
   parentOf,
@@ -49,9 +50,9 @@ export class MemoryXenStore {
   /** What Builder does for a new domain: an introduction, and a home that the domain owns. */
   addHome(domid: DomId): void {
     const builder = { domid: BUILDER_DOMID, privileged: true };
-    put(this.tree, homeOf(domid), null, builder);
+    put(this.tree, homeOf(domid), null, inherited(this.tree, homeOf(domid), builder));
     setPermissions(this.tree, homeOf(domid), [{ domid, access: 'none' }]);
-    put(this.tree, `${homeOf(domid)}/domid`, String(domid), builder);
+    put(this.tree, `${homeOf(domid)}/domid`, String(domid), inherited(this.tree, homeOf(domid), builder));
     this.introduced.set(domid, { gfn: 0, port: 0 });
   }
 

@@ -15,8 +15,8 @@ function show(pages: number) {
   const xen = new MemoryXen();
   const [state, logic] = [xen.add(XENSTORE_STATE_DOMID), xen.add(XENSTORE_LOGIC_DOMID)];
   const { region, refs } = state.grants.share(XENSTORE_LOGIC_DOMID, pages, false);
-  const server = new XenStoreState(new Contents(region, refs), BUILDER_DOMID);
-  for (const domid of CLIENTS) server.answer('introduce', { domid, port: 5 });
+  const server = new XenStoreState(new Contents(region), { contents: refs, journal: [] }, BUILDER_DOMID);
+  for (const domid of CLIENTS) server.answer('introduce', { domid, port: 5, announce: false });
   return { server, pages: logic.grants.map(XENSTORE_STATE_DOMID, refs, false) };
 }
 
@@ -53,8 +53,8 @@ function make(server: XenStoreState, one: Change): void {
     server.answer('setPermissions', { domid, transaction, path: one.path, permissions: owned(one.owner) });
   else if (one.is === 'target') server.answer('setTarget', { domid, target: one.target });
   else {
-    server.answer('release', { domid });
-    server.answer('introduce', { domid, port: 6 });
+    server.answer('depart', { gone: [domid], shut: [], announce: false });
+    server.answer('introduce', { domid, port: 6, announce: false });
   }
 }
 

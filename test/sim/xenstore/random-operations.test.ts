@@ -81,12 +81,18 @@ function run(store: XenStoreWriter, step: Step): Promise<unknown> {
 class Abort extends Error {}
 
 /** The answers and the watch events of a program. */
-async function play(stores: ReadonlyMap<number, XenStore>, settle: () => Promise<void>, actions: readonly Action[]) {
+async function play(
+  stores: ReadonlyMap<number, XenStore>,
+  settle: () => Promise<void>,
+  actions: readonly Action[],
+  before: (index: number) => void = () => undefined,
+) {
   const answers: unknown[] = [];
   const events: string[][] = [];
   const watches = new Map<string, () => Promise<void>>();
   const store = (domid: number): XenStore => stores.get(domid) as XenStore;
-  for (const action of actions) {
+  for (const [index, action] of actions.entries()) {
+    before(index);
     const round: string[] = [];
     events.push(round);
     const key = `${action.by} ${'path' in action ? action.path : ''}`;
@@ -127,26 +133,62 @@ async function transact(
   return tries;
 }
 
+async function plainStores() {
+  const xen = new MemoryXen();
+  const stores = new Map([BUILDER, ...GUESTS].map((domid) => [domid, xen.add(domid).xenstore]));
+  return { stores, settle: () => xen.settle() };
+}
+
+async function splitStores(seed: number) {
+  const split = SplitStore.start({ seed });
+  const builder = split.builder();
+  const stores = new Map([[BUILDER, builder]]);
+  for (const domid of GUESTS) stores.set(domid, await split.addClient(builder, domid));
+  await builder.write('/local/domain/4/domid', '4');
+  await builder.setPermissions('/local/domain/4', [{ domid: 4, access: 'none' }]);
+  await split.xen.settle();
+  return { split, stores, settle: () => split.xen.settle() };
+}
+
 describe('random programs', () => {
   it('are answered as by the plain store', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.array(action, { maxLength: 25 }), async (seed, actions) => {
-        const plain = new MemoryXen();
-        const plainStores = new Map([BUILDER, ...GUESTS].map((domid) => [domid, plain.add(domid).xenstore]));
-        const split = SplitStore.start({ seed });
-        const builder = split.builder();
-        const splitStores = new Map([[BUILDER, builder]]);
-        for (const domid of GUESTS) splitStores.set(domid, await split.addClient(builder, domid));
-        await builder.write('/local/domain/4/domid', '4');
-        await builder.setPermissions('/local/domain/4', [{ domid: 4, access: 'none' }]);
-        await split.xen.settle();
-
-        const expected = await play(plainStores, () => plain.settle(), actions);
-        const got = await play(splitStores, () => split.xen.settle(), actions);
-        expect(got).toEqual(expected);
+        const plain = await plainStores();
+        const { split, stores, settle } = await splitStores(seed);
+        const expected = await play(plain.stores, plain.settle, actions);
+        expect(await play(stores, settle, actions)).toEqual(expected);
         expect(split.log).toEqual([]);
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('are answered as by the plain store, wherever Logic or State ends meanwhile', async () => {
+    const end = fc.record({
+      after: fc.integer({ min: 1, max: 250 }),
+      how: fc.constantFrom('rebuild', 'fail', 'crash of State'),
+    });
+    const program = fc.array(fc.tuple(action, fc.option(end, { freq: 2 })), { minLength: 1, maxLength: 25 });
+    let ends = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), program, async (seed, steps) => {
+        const actions = steps.map(([one]) => one);
+        const plain = await plainStores();
+        const { split, stores, settle } = await splitStores(seed);
+        const expected = await play(plain.stores, plain.settle, actions);
+        const got = await play(stores, settle, actions, (index) => {
+          const ending = steps[index]?.[1];
+          if (ending?.how === 'crash of State') split.endStateAfter(ending.after);
+          else if (ending) split.endLogicAfter(ending.after, ending.how);
+        });
+        expect(got).toEqual(expected);
+        expect(split.log.filter((line) => !line.endsWith('xenstore-state has started again (ENOTCONN)'))).toEqual([]);
+        ends += split.ends;
+      }),
+      { numRuns: 300 },
+    );
+    // The property is about something.
+    expect(ends).toBeGreaterThan(300);
   });
 });

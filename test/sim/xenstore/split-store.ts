@@ -4,15 +4,19 @@ import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../..
 import { WAITING_OFFSET } from '../../../src/contracts/xenstore-state.ts';
 import { writeRing } from '../../../src/kit/ring.ts';
 import { connectXenStore } from '../../../src/kit/xenstore-client.ts';
-import { onDomainException, onEvent, onStart, onWake } from '../../../src/services/xenstore-logic/logic.ts';
-import type { LogicPorts } from '../../../src/services/xenstore-logic/ports.ts';
-import { contentsOf } from '../../../src/services/xenstore-logic/state-client.ts';
-import { connectState } from '../../../src/services/xenstore-logic/state-link.ts';
+import { type Surroundings, serveLogic } from '../../../src/services/xenstore-logic/serve.ts';
 import { serveState } from '../../../src/services/xenstore-state/serve.ts';
 import { MemoryXen } from '../../../src/xen/memory/memory-xen.ts';
-import { DOMID_SELF, type EventPort, type SharedRegion, VIRQ_DOM_EXC } from '../../../src/xen/ports.ts';
+import {
+  DOMID_SELF,
+  type EventChannels,
+  type EventPort,
+  type SharedRegion,
+  VIRQ_DOM_EXC,
+} from '../../../src/xen/ports.ts';
 import type { XenStore } from '../../../src/xen/xenstore-port.ts';
 import { LinuxRing } from './linux-ring.ts';
+import { KILLED, Life } from './mortal-ports.ts';
 
 const context = 'system_u:system_r:guest_t';
 
@@ -31,6 +35,17 @@ export class SplitStore {
   private readonly statePage: number;
   /** Requests that crossed from Logic to State. */
   crossings = 0;
+  /** How often Logic or State has ended as it was told to. */
+  ends = 0;
+  private life = new Life();
+  private stateLife = new Life();
+  /** They outlive State's process. */
+  private readonly stateLog = new MemoryXen()
+    .add(XENSTORE_STATE_DOMID)
+    .grants.share(XENSTORE_STATE_DOMID, 1024, true).region;
+  private stateSnapshot: Uint8Array | null = null;
+  private poisonous: number | null = null;
+  private how: 'rebuild' | 'fail' = 'rebuild';
 
   private constructor(seed: number) {
     this.xen = new MemoryXen({ seed });
@@ -51,20 +66,61 @@ export class SplitStore {
   }
 
   startState(): void {
+    const life = new Life();
+    this.stateLife = life;
     const { foreignMemory, grants, eventChannels } = this.xen.domain(XENSTORE_STATE_DOMID);
-    const page = foreignMemory.map(DOMID_SELF, [this.statePage], true);
-    serveState({ page, grants, eventChannels, rootOwner: BUILDER_DOMID, log: (line) => this.log.push(line) });
+    const restart = (): void => this.restartState();
+    const channels = life.mortal(eventChannels);
+    life.within(
+      () =>
+        serveState({
+          page: life.mortal(foreignMemory.map(DOMID_SELF, [this.statePage], true)),
+          grants: life.mortalGrants(grants),
+          eventChannels: {
+            ...eventsForOne(channels, eventChannels, () => undefined),
+            allocUnbound: (remote) => channels.allocUnbound(remote),
+            onEvent: (port, handler) => channels.onEvent(port, () => life.within(handler, restart)),
+          },
+          box: life.mortal({
+            log: life.mortal(this.stateLog),
+            readSnapshot: () => this.stateSnapshot,
+            writeSnapshot: (bytes: Uint8Array) => {
+              this.stateSnapshot = bytes.slice();
+            },
+          }),
+          rootOwner: BUILDER_DOMID,
+          log: (line) => this.log.push(line),
+        }),
+      restart,
+    );
   }
 
-  /** Every handler gets fresh ports and no object of an earlier one: what the heap's rollback does on ennead-rt. */
+  /** State's process ends after so many operations, and is started again. Not both at once: what is under way is noted in two places. */
+  endStateAfter(operations: number): void {
+    this.life.endAfter(Number.POSITIVE_INFINITY);
+    this.stateLife.endAfter(operations);
+  }
+
+  private restartState(): void {
+    this.ends += 1;
+    this.xen.endProgram(XENSTORE_STATE_DOMID);
+    this.startState();
+  }
+
   startLogic(): void {
+    const life = new Life();
+    this.life = life;
     const { grants, eventChannels } = this.xen.domain(XENSTORE_LOGIC_DOMID);
-    const link = connectState(grants.map(XENSTORE_STATE_DOMID, [1], true), eventChannels);
-    const contents = grants.map(XENSTORE_STATE_DOMID, contentsOf(link), false);
-    const virq = eventChannels.bindVirq(VIRQ_DOM_EXC);
-    const wakeUp = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
-    const wake = eventChannels.bindInterdomain(XENSTORE_LOGIC_DOMID, wakeUp);
-    const ports = (): LogicPorts => ({
+    const mortalGrants = life.mortalGrants(grants);
+    let handle: (port: EventPort) => void = () => undefined;
+    let recover: () => void = () => undefined;
+    const channels = eventsForOne(life.mortal(eventChannels), eventChannels, (port) =>
+      life.within(
+        () => handle(port),
+        () => this.ended(life, recover),
+      ),
+    );
+    const surroundings: Surroundings = {
       box: {
         read: () => this.box?.slice() ?? null,
         write: (bytes) => {
@@ -72,38 +128,73 @@ export class SplitStore {
         },
       },
       rings: {
-        map: (domid) => this.keep(grants.map(domid, [1], true)),
+        map: (domid) => this.keep(this.poisoned(domid, mortalGrants.map(domid, [1], true))),
         at: (ring) => this.region(ring),
         unmap: (ring) => {
           this.region(ring).close();
           this.regions.delete(ring);
         },
       },
-      eventChannels: {
-        bindInterdomain: (domid, port) => {
-          const local = eventChannels.bindInterdomain(domid, port);
-          eventChannels.onEvent(local, () => onEvent(ports(), local));
-          return local;
-        },
-        unbind: (port) => eventChannels.unbind(port),
-        notify: (port) => eventChannels.notify(port),
-      },
-      state: {
-        exchange: (message) => {
-          this.crossings += 1;
-          return link.exchange(message);
-        },
-        settle: () => link.settle(),
-      },
-      contents,
       actsAs: (domid) => domid,
       domains: () => this.xen.domains.list(),
-      wake: () => eventChannels.notify(wake),
-      log: (line) => this.log.push(line),
-    });
-    eventChannels.onEvent(virq, () => onDomainException(ports()));
-    eventChannels.onEvent(wakeUp, () => onWake(ports()));
-    onStart(ports(), [{ domid: BUILDER_DOMID, port: this.storePortOf(BUILDER_DOMID) }]);
+      grants: mortalGrants,
+      eventChannels: channels,
+      linkChannels: this.counted(channels),
+      handleEvents: (handler, onFailed) => {
+        handle = handler;
+        recover = onFailed;
+      },
+      startAgain: () => {
+        this.how = 'rebuild';
+        throw KILLED;
+      },
+      log: (line) => {
+        if (!life.isOver) this.log.push(line);
+      },
+    };
+    const atBoot = [{ domid: BUILDER_DOMID, port: this.storePortOf(BUILDER_DOMID) }];
+    life.within(
+      () => serveLogic(surroundings, atBoot),
+      () => this.rebuild(),
+    );
+  }
+
+  /**
+   * Logic ends after so many operations on rings, pages and channels. `rebuild`: its VM is destroyed and built again. `fail`: its handler fails and
+   * is rolled back.
+   */
+  endLogicAfter(operations: number, how: 'rebuild' | 'fail'): void {
+    this.stateLife.endAfter(Number.POSITIVE_INFINITY);
+    this.life.endAfter(operations);
+    this.how = how;
+  }
+
+  /** From its next start on, Logic fails whenever it reads what the domain has written. */
+  failRequestsOf(domid: number): void {
+    this.poisonous = domid;
+  }
+
+  private poisoned(domid: number, ring: SharedRegion): SharedRegion {
+    if (domid !== this.poisonous) return ring;
+    const read = (): never => {
+      this.endLogicAfter(0, 'fail');
+      throw KILLED;
+    };
+    return Object.assign(Object.create(ring) as SharedRegion, { read });
+  }
+
+  private ended(life: Life, recover: () => void): void {
+    this.ends += 1;
+    if (this.how === 'rebuild') this.rebuild();
+    else {
+      life.endAfter(Number.POSITIVE_INFINITY);
+      life.within(recover, () => this.rebuild());
+    }
+  }
+
+  private rebuild(): void {
+    this.stopLogic();
+    this.rebuildLogic();
   }
 
   /** The whole VM is destroyed. */
@@ -193,6 +284,17 @@ export class SplitStore {
     return port;
   }
 
+  /** Logic waits for State once for each crossing at least. */
+  private counted(channels: EventChannels): EventChannels {
+    return {
+      ...channels,
+      wait: (port, timeoutMs) => {
+        this.crossings += 1;
+        return channels.wait(port, timeoutMs);
+      },
+    };
+  }
+
   private keep(region: SharedRegion): number {
     const number = this.regions.size + 1 + Math.max(0, ...this.regions.keys());
     this.regions.set(number, region);
@@ -204,4 +306,25 @@ export class SplitStore {
     if (!region) throw new Error(`no region ${number}`);
     return region;
   }
+}
+
+/** Event channels of a program that has one handler for all of its ports. */
+function eventsForOne(
+  channels: EventChannels,
+  immortal: EventChannels,
+  handler: (port: EventPort) => void,
+): EventChannels {
+  const handled = (port: EventPort): EventPort => {
+    immortal.onEvent(port, () => handler(port));
+    return port;
+  };
+  return {
+    allocUnbound: (remote) => handled(channels.allocUnbound(remote)),
+    bindInterdomain: (remote, port) => handled(channels.bindInterdomain(remote, port)),
+    bindVirq: (virq) => handled(channels.bindVirq(virq)),
+    unbind: (port) => channels.unbind(port),
+    notify: (port) => channels.notify(port),
+    onEvent: (port, own) => channels.onEvent(port, own),
+    wait: (port, timeoutMs) => channels.wait(port, timeoutMs),
+  };
 }

@@ -1,0 +1,67 @@
+/**
+ * What comes of a change: a function of State's answer, and of nothing else. So whoever starts after Logic has ended can say it as well, of a
+ * change whose request it never saw.
+ */
+import { type StateAnswer, type StateChange, type StateRequest, stateChanges } from '../../contracts/xenstore-state.ts';
+import { bytes, type Codec, type Decoded, decode, nullable, struct, u16, u32 } from '../../wire/binary.ts';
+import { type ErrorName, encodeStrings } from '../../wire/xenstore-message.ts';
+
+/** A request's handler decides for a change; it is made after the handler has ended. */
+export class Change<C extends StateChange = StateChange> {
+  constructor(
+    readonly operation: C,
+    readonly request: StateRequest<C>,
+  ) {}
+}
+
+/** Whom a change is to be answered to, and where its request ends in the ring. null: nobody asked. `ownEvent`: for a new watch. */
+export const replyContext = nullable(
+  struct({ domid: u16, consumer: u32, type: u32, requestId: u32, transactionId: u32, ownEvent: bytes }),
+);
+export type ReplyContext = Decoded<typeof replyContext>;
+
+export interface Conclusion {
+  /** The answer's payload, or the error's name. */
+  readonly result: Uint8Array | ErrorName;
+  /** What watches are told before the answer goes out. */
+  readonly firing?: StateAnswer<'firedNext'>;
+}
+
+/** Nothing comes of a request but its acknowledgement. */
+export const acknowledged = encodeStrings(['OK']);
+
+const fires = (firing: StateAnswer<'firedNext'>): Conclusion => ({ result: acknowledged, firing });
+const inTransaction = ({ outcome, ...firing }: StateAnswer<'write'>): Conclusion =>
+  outcome === 'ok' ? fires(firing) : { result: 'ENOENT' };
+
+const conclusions: { readonly [C in StateChange]: (answer: StateAnswer<C>) => Conclusion } = {
+  introduce: fires,
+  depart: fires,
+  make: fires,
+  write: inTransaction,
+  remove: inTransaction,
+  setPermissions: inTransaction,
+  watch: ({ outcome }) => ({ result: ({ ok: acknowledged, exists: 'EEXIST', 'too-many': 'E2BIG' } as const)[outcome] }),
+  unwatch: ({ known }) => ({ result: known ? acknowledged : 'ENOENT' }),
+  transactionStart: ({ transaction }) => ({
+    result: transaction === 0 ? 'ENOSPC' : encodeStrings([String(transaction)]),
+  }),
+  transactionEnd: ({ outcome, ...firing }) => {
+    if (outcome === 'ok') return fires(firing);
+    return {
+      result: ({ 'no-transaction': 'ENOENT', conflict: 'EAGAIN', 'too-many-nodes': 'ENOSPC' } as const)[outcome],
+    };
+  },
+};
+
+const byNumber: ReadonlyMap<number, StateChange> = new Map(
+  (Object.keys(stateChanges) as StateChange[]).map((change) => [stateChanges[change][0], change]),
+);
+
+/** `answer`: State's, as it came. */
+export function conclude(answer: Uint8Array): Conclusion {
+  const change = byNumber.get(answer[0] ?? 0);
+  if (!change) throw new Error('xenstore-state answered no change');
+  const codec: Codec<unknown> = stateChanges[change][2];
+  return (conclusions[change] as (answer: unknown) => Conclusion)(decode(codec, answer.subarray(1)));
+}
