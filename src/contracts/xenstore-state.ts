@@ -104,6 +104,8 @@ export const stateNotes = {
   setTarget: [4, struct({ domid: u16, target: u16 }), struct({ known: flag })],
   /** The domain runs again after a shutdown. */
   resumed: [7, struct({ domid: u16 }), struct({ known: flag })],
+  /** The domain begins its conversation anew: nothing is left of its watches, its transactions and of what was on its way. */
+  reconnect: [8, struct({ domid: u16 }), nothing],
   /** Drops watches and transactions of the domain. */
   forget: [22, struct({ domid: u16 }), nothing],
   /**
@@ -129,10 +131,10 @@ export const stateChanges = {
   /** Adds or replaces; what the former connection of the domid had is dropped. `announce`: @introduceDomain. */
   introduce: [2, struct({ domid: u16, port: u32, announce: flag }), struct(firing)],
   /**
-   * Drops the connections of `gone` with their watches, transactions and unsent bytes, and notes that those of `shut` have shut down.
-   * `announce`: @releaseDomain.
+   * Drops the connections of `gone` with their watches, transactions and unsent bytes, and notes that those of `shut` have shut down. Of
+   * `strangers`, whose domids the next ones may have, no node keeps a right; what they owned is the root owner's. `announce`: @releaseDomain.
    */
-  depart: [3, struct({ gone: list(u16), shut: list(u16), announce: flag }), struct(firing)],
+  depart: [3, struct({ gone: list(u16), strangers: list(u16), shut: list(u16), announce: flag }), struct(firing)],
   /** Sets the value (null: as it is, or empty). Nodes that are missing are made, with `create` as their permissions. */
   write: [11, struct({ domid: u16, transaction, path: text, value: nullable(bytes), create: permissions }), changed],
   /** With everything below. */

@@ -24,6 +24,8 @@ export const ERROR_OFFSET = 2072;
 /** The first byte that the structure leaves free. */
 export const RING_STRUCTURE_BYTES = 2076;
 
+/** XENSTORE_SERVER_FEATURE_RECONNECTION: a client may ask for a new conversation in the `connection` field. */
+export const SERVER_FEATURE_RECONNECTION = 1;
 /** XENSTORE_SERVER_FEATURE_ERROR: the page has an `error` field that the server fills. */
 export const SERVER_FEATURE_ERROR = 2;
 export const CONNECTION_CONNECTED = 0;

@@ -148,6 +148,11 @@ const decoder = new TextDecoder();
 export const encodeText = (text: string): Uint8Array => encoder.encode(text);
 export const decodeText = (bytes: Uint8Array): string => decoder.decode(bytes);
 
+/** Bytes that need be no text, as a string of one character for each: watch tokens. */
+export const decodeBinary = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+export const encodeBinary = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+
 /** Each string followed by a NUL, then `tail` as it is (the value of a WRITE has no NUL). */
 export function encodeStrings(strings: readonly string[], tail: Uint8Array = new Uint8Array(0)): Uint8Array {
   return concat(encoder.encode(strings.map((text) => `${text}\0`).join('')), tail);

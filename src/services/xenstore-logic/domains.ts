@@ -1,9 +1,14 @@
 /** Clients coming and going: introduction, release, death. What State has to know of it is a change. */
+import { LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
 import { resetRings } from '../../kit/ring.ts';
 import {
   CONNECTION_CONNECTED,
   CONNECTION_OFFSET,
+  CONNECTION_RECONNECT,
+  ERROR_OFFSET,
+  ringErrors,
   SERVER_FEATURE_ERROR,
+  SERVER_FEATURE_RECONNECTION,
   SERVER_FEATURES_OFFSET,
 } from '../../wire/byte-ring.ts';
 import type { DomId, EventPort } from '../../xen/ports.ts';
@@ -45,7 +50,20 @@ export class Domains implements DomainRequests {
     const { connections } = this.state.ask('connections', {});
     if (!connections.some((connection) => connection.domid === domid)) return 'ENOENT';
     this.disconnectIfThere(domid);
-    return new Change('depart', { gone: [domid], shut: [], announce: this.isDomain(domid) });
+    return this.departure([domid], []);
+  }
+
+  /** @source docs/misc/xenstore-ring.txt, "Connection" */
+  reconnectIfWanted(client: Client): void {
+    const ring = this.ports.rings.at(client.ring);
+    if (ring.load32(CONNECTION_OFFSET) !== CONNECTION_RECONNECT) return;
+    this.state.ask('reconnect', { domid: client.domid });
+    Object.assign(client, { unsent: false, partial: false, broken: false });
+    resetRings(ring);
+    ring.store32(ERROR_OFFSET, ringErrors.none);
+    // Last: who comes after a handler that ended before this does all of it again.
+    ring.store32(CONNECTION_OFFSET, CONNECTION_CONNECTED);
+    this.ports.eventChannels.notify(client.port);
   }
 
   /** Dead domains are forgotten, their pages unmapped: a domid is free only then. One that has shut down is announced once. */
@@ -58,7 +76,10 @@ export class Domains implements DomainRequests {
     const shut = domains.filter(({ domid, shutdown }) => !shutdown && !isGone(domid) && alive.get(domid)?.shutdown);
     for (const domid of gone) this.disconnectIfThere(domid);
     if (gone.length + shut.length === 0) return null;
-    return new Change('depart', { gone, shut: shut.map(({ domid }) => domid), announce: true });
+    return this.departure(
+      gone,
+      shut.map(({ domid }) => domid),
+    );
   }
 
   /** Rings are taken as they are: requests may wait in them, answers may be unread. The change: who could not be connected. */
@@ -66,7 +87,7 @@ export class Domains implements DomainRequests {
     const { connections } = this.state.ask('connections', {});
     const gone = connections.filter(({ domid, port }) => !this.connect(domid, port)).map(({ domid }) => domid);
     if (gone.length === 0) return null;
-    return new Change('depart', { gone, shut: [], announce: gone.some((domid) => this.isDomain(domid)) });
+    return this.departure(gone, []);
   }
 
   connectAtBoot({ domid, port }: BootClient): Change | null {
@@ -81,6 +102,13 @@ export class Domains implements DomainRequests {
     return this.ports.actsAs(domid) === domid;
   }
 
+  /** A service's domid is its own for ever: built again it has its rights again. A guest's may become another guest's. */
+  private departure(gone: readonly DomId[], shut: readonly DomId[]): Change {
+    const domains = [...gone, ...shut].filter((domid) => this.isDomain(domid));
+    const strangers = gone.filter((domid) => this.isDomain(domid) && domid > LAST_SERVICE_DOMID);
+    return new Change('depart', { gone, strangers, shut, announce: domains.length > 0 });
+  }
+
   private connect(domid: DomId, port: EventPort): Client | null {
     return this.journal.withHandles(() => this.open(domid, port));
   }
@@ -90,7 +118,7 @@ export class Domains implements DomainRequests {
     let ring: number | null = null;
     try {
       ring = rings.map(domid);
-      rings.at(ring).store32(SERVER_FEATURES_OFFSET, SERVER_FEATURE_ERROR);
+      rings.at(ring).store32(SERVER_FEATURES_OFFSET, SERVER_FEATURE_RECONNECTION | SERVER_FEATURE_ERROR);
       const client = this.table.add(domid, eventChannels.bindInterdomain(domid, port), ring);
       this.table.save();
       return client;

@@ -7,7 +7,14 @@
 import type { StateAnswer } from '../../contracts/xenstore-state.ts';
 import { decode, encode } from '../../wire/binary.ts';
 import { ERROR_OFFSET, ringErrors } from '../../wire/byte-ring.ts';
-import { type ErrorName, encodePacket, encodeStrings, messageTypes, type Packet } from '../../wire/xenstore-message.ts';
+import {
+  type ErrorName,
+  encodeBinary,
+  encodePacket,
+  encodeStrings,
+  messageTypes,
+  type Packet,
+} from '../../wire/xenstore-message.ts';
 import type { EventPort } from '../../xen/ports.ts';
 import type { BootClient } from './boot-clients.ts';
 import { Change, conclude, type ReplyContext, replyContext } from './changes.ts';
@@ -126,6 +133,7 @@ class Logic {
   }
 
   serve(client: Client): void {
+    this.domains.reconnectIfWanted(client);
     if (client.broken) return;
     this.journal.serve(client.domid);
     this.delivery.drain(client);
@@ -222,7 +230,7 @@ class Logic {
     for (const one of firing.fired)
       for (const { to, path, token } of watchEvents(one, this.ports.actsAs)) {
         const event = [to, path, token].join('\0');
-        if (!told.has(event)) this.delivery.send(to, 'event', eventMessage(encodeStrings([path, token])));
+        if (!told.has(event)) this.delivery.send(to, 'event', eventMessage(encodeBinary(`${path}\0${token}\0`)));
         told.add(event);
       }
     const next = from + firing.fired.length;

@@ -1,6 +1,6 @@
 /** Requests about watches, transactions and domains. @source docs/misc/xenstore.txt, tools/xenstore/xenstored_{watch,transaction,domain}.c */
 import { LAST_GUEST_DOMID } from '../../contracts/domids.ts';
-import { decodeStrings, encodeStrings } from '../../wire/xenstore-message.ts';
+import { decodeBinary, decodeStrings, decodeText, encodeStrings } from '../../wire/xenstore-message.ts';
 import { acknowledged, Change } from './changes.ts';
 import { limitsOf } from './limits.ts';
 import { homeOf, resolveWatchPath } from './paths.ts';
@@ -20,9 +20,17 @@ function numbers(payload: Uint8Array, count: number): number[] | null {
   return values?.every(Number.isInteger) && domid !== undefined && domid <= LAST_GUEST_DOMID ? values : null;
 }
 
+/** A path, and a token: any bytes but NUL (`decodeBinary`). */
+function pathAndToken(payload: Uint8Array): readonly [path: string, token: string] | null {
+  const pathEnd = payload.indexOf(0);
+  const tokenEnd = payload.indexOf(0, pathEnd + 1);
+  if (pathEnd < 0 || tokenEnd !== payload.length - 1 || tokenEnd <= pathEnd) return null;
+  return [decodeText(payload.subarray(0, pathEnd)), decodeBinary(payload.subarray(pathEnd + 1, tokenEnd))];
+}
+
 /** Every watch fires once at once, whether the node is there or not and whoever may read it: see `ownEvent`. */
 export const watch: RequestHandler = ({ domid, connection, payload }) => {
-  const [given, token] = exactly(payload, 2) ?? [];
+  const [given, token] = pathAndToken(payload) ?? [];
   const path = given === undefined ? null : resolveWatchPath(domid, given);
   if (given === undefined || token === undefined || !path) return 'EINVAL';
   const watchesMax = limitsOf(domid)?.watchesMax ?? null;
@@ -31,7 +39,7 @@ export const watch: RequestHandler = ({ domid, connection, payload }) => {
 };
 
 export const unwatch: RequestHandler = ({ domid, connection, payload }) => {
-  const [given, token] = exactly(payload, 2) ?? [];
+  const [given, token] = pathAndToken(payload) ?? [];
   if (given === undefined || token === undefined) return 'EINVAL';
   // What cannot be watched is not watched.
   const path = resolveWatchPath(domid, given);

@@ -51,6 +51,12 @@ export class Connections {
     this.byDomid.set(domid, { domid, port, target: null, shutdown: false, ...nothingUnsent, partial: NO_PARTIAL });
   }
 
+  /** Nothing is on its way to the domain or from it. */
+  empty(domid: number): void {
+    const connection = this.byDomid.get(domid);
+    if (connection) Object.assign(connection, { unsent: [], unsentBytes: 0, unsentAt: null, partial: NO_PARTIAL });
+  }
+
   /** Nobody keeps a domain as its target that is gone. Whose connections that changes, its own included. */
   remove(domid: number): number[] {
     const others = this.all().filter(({ target }) => target === domid);

@@ -176,6 +176,17 @@ export class BaseNodes implements NodeMap {
     return this.generation;
   }
 
+  /** Nobody has a right by this domid any more; `heir` owns what it owned. */
+  disown(domid: number, heir: number): void {
+    const isOther = (permission: Permissions[number]): boolean => permission.domid !== domid;
+    for (const [path, node] of [...this.nodes]) {
+      const [owner, ...others] = node.permissions;
+      if (!owner || node.permissions.every(isOther)) continue;
+      const permissions = [isOther(owner) ? owner : { ...owner, domid: heir }, ...others.filter(isOther)];
+      this.put(path, { ...node, permissions, generation: this.nextGeneration() });
+    }
+  }
+
   save(): Decoded<typeof savedNodes> {
     return {
       generation: this.generation,

@@ -108,7 +108,7 @@ describe('counts', () => {
     begin(OTHER);
     expect(countsOf(GUEST)).toEqual({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
     expect(countsOf(OTHER)).toEqual({ domid: OTHER, nodes: 0, watches: 1, transactions: 1 });
-    state.answer('depart', { gone: [GUEST, OTHER], shut: [], announce: false });
+    state.answer('depart', { gone: [GUEST, OTHER], strangers: [], shut: [], announce: false });
     expect(countsOf(GUEST)).toEqual({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
     expect(countsOf(OTHER)).toBeUndefined();
   });
@@ -183,7 +183,7 @@ describe('watches', () => {
     watch('/a', 'token', OTHER);
     expect(state.answer('setTarget', { domid: OTHER, target: GUEST }).known).toBe(true);
     expect(write('/a', '').fired[0]?.watchers[0]).toMatchObject({ domid: OTHER, target: GUEST });
-    state.answer('depart', { gone: [GUEST], shut: [], announce: false });
+    state.answer('depart', { gone: [GUEST], strangers: [], shut: [], announce: false });
     expect(
       state.answer('look', { domid: OTHER, transaction: 0, path: '/', value: false, childrenFrom: null }).target,
     ).toBeNull();

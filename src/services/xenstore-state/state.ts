@@ -67,7 +67,7 @@ export class XenStoreState {
   constructor(
     private readonly contents: Contents,
     private readonly pages: SharedPages,
-    rootOwner: number,
+    private readonly rootOwner: number,
   ) {
     const permissions: Permissions = [{ domid: rootOwner, access: 'none' }];
     for (const path of [ROOT, ...SPECIAL_PATHS])
@@ -121,8 +121,9 @@ export class XenStoreState {
       this.changedConnections.add(domid);
       return this.firing(announce ? this.announced('@introduceDomain') : []);
     },
-    depart: ({ gone, shut, announce }) => {
+    depart: ({ gone, strangers, shut, announce }) => {
       for (const domid of gone) this.drop(domid);
+      for (const domid of strangers) this.base.disown(domid, this.rootOwner);
       for (const domid of shut) this.connections.shutDown(domid, true);
       return this.firing(announce ? this.announced('@releaseDomain') : []);
     },
@@ -167,6 +168,11 @@ export class XenStoreState {
       return { outcome: 'ok' };
     },
     unwatch: ({ domid, path, token }) => ({ known: this.watches.remove(domid, path, token) }),
+    reconnect: ({ domid }) => {
+      this.forget(domid);
+      this.connections.empty(domid);
+      return {};
+    },
     forget: ({ domid }) => {
       this.forget(domid);
       return {};

@@ -71,11 +71,12 @@ const asked = fc.oneof(
     return { domid: by, transaction: id, commit, nodesMax: null };
   }),
   operation('introduce', domid, (by) => ({ domid: by, port: 9, announce: true })),
-  operation('depart', domid, (by) => ({ gone: [by], shut: [33 - by], announce: true })),
+  operation('depart', domid, (by) => ({ gone: [by], strangers: [by], shut: [33 - by], announce: true })),
   operation('look', fc.tuple(domid, transaction, path), ([by, id, where]) => {
     return { domid: by, transaction: id, path: where, value: true, childrenFrom: 0 };
   }),
   operation('setTarget', domid, (by) => ({ domid: by, target: 33 - by })),
+  operation('reconnect', domid, (by) => ({ domid: by })),
   operation('resumed', domid, (by) => ({ domid: by })),
   operation('forget', domid, (by) => ({ domid: by })),
   operation('queue', fc.tuple(domid, fc.nat(5), text), ([by, batch, what]) => {

@@ -53,7 +53,7 @@ function make(server: XenStoreState, one: Change): void {
     server.answer('setPermissions', { domid, transaction, path: one.path, permissions: owned(one.owner) });
   else if (one.is === 'target') server.answer('setTarget', { domid, target: one.target });
   else {
-    server.answer('depart', { gone: [domid], shut: [], announce: false });
+    server.answer('depart', { gone: [domid], strangers: [], shut: [], announce: false });
     server.answer('introduce', { domid, port: 6, announce: false });
   }
 }

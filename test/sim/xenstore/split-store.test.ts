@@ -96,6 +96,22 @@ describe('requests', () => {
     expect(client.texts()).toEqual(['OK', 'x one', 'EEXIST', 'OK', 'x two']);
   });
 
+  it('a token is bytes: what is no text comes back as it was', async () => {
+    const { store, builder, client } = await withRawClient();
+    const payload = Uint8Array.of(120, 0, 0xff, 0xc3, 0x80, 1, 0);
+    client.send(client.packet(messageTypes.watch, payload));
+    await builder.write('/local/domain/16/x', '1');
+    client.send(client.packet(messageTypes.unwatch, payload));
+    await store.xen.settle();
+    expect(client.received.map(({ type }) => type)).toEqual([
+      messageTypes.watch,
+      messageTypes.watchEvent,
+      messageTypes.watchEvent,
+      messageTypes.unwatch,
+    ]);
+    for (const event of client.received.slice(1, 3)) expect(event.payload).toEqual(payload);
+  });
+
   it('reset watches ends watches and transactions', async () => {
     const { store, client } = await withRawClient();
     client.send(client.packet(messageTypes.watch, encodeStrings(['x', 'token'])));
@@ -144,6 +160,9 @@ describe('a client that misbehaves', () => {
     await store.xen.settle();
     await builder.release(16);
     await builder.introduce(16, 0, store.storePortOf(16));
+    // Who was released is a stranger.
+    await expect(store.connect(16).write('x', '1')).rejects.toMatchObject({ code: 'EACCES' });
+    await builder.setPermissions('/local/domain/16', [{ domid: 16, access: 'none' }]);
     await store.connect(16).write('x', '1');
     expect(await builder.read('/local/domain/16/x')).toBe('1');
   });
@@ -198,6 +217,51 @@ describe('a client that misbehaves', () => {
   });
 });
 
+describe('a client that asks for a new conversation', () => {
+  const CONNECTION = 2068;
+  const reconnect = async (store: SplitStore, ring: LinuxRing): Promise<void> => {
+    ring.region.store32(CONNECTION, 1);
+    ring.notify();
+    await store.xen.settle();
+    expect(ring.region.load32(CONNECTION)).toBe(0);
+  };
+
+  it('finds empty rings, and neither watches nor transactions of the former one', async () => {
+    const { store, builder, ring, client } = await withRawClient();
+    client.send(client.packet(messageTypes.watch, encodeStrings(['x', 'token'])));
+    client.send(client.packet(messageTypes.transactionStart, encodeStrings([''])));
+    await store.xen.settle();
+    const transaction = Number(client.texts().at(-1));
+    client.send(client.packet(messageTypes.write, encodeStrings(['x'])).subarray(0, 9));
+    await store.xen.settle();
+    ring.onReadable(null);
+    for (let index = 0; index < 200; index += 1) await builder.write(`/local/domain/16/x/${index}`, '');
+    await reconnect(store, ring);
+    expect([2048, 2052, 2056, 2060].map((offset) => ring.region.load32(offset))).toEqual([0, 0, 0, 0]);
+    const again = rawClient(ring);
+    again.send(again.packet(messageTypes.transactionEnd, encodeStrings(['T']), transaction));
+    again.send(again.packet(messageTypes.read, encodeStrings(['domid'])));
+    await builder.write('/local/domain/16/x/more', '');
+    await store.xen.settle();
+    expect(again.texts()).toEqual(['ENOENT', '']);
+    expect(new TextDecoder().decode(again.received[1]?.payload)).toBe('16');
+  });
+
+  it('has a connection again after it had broken the protocol', async () => {
+    const { store, ring } = await withRawClient();
+    ring.region.store32(REQUEST_PRODUCER, 5000);
+    ring.notify();
+    await store.xen.settle();
+    expect(ring.region.load32(ERROR_OFFSET)).not.toBe(0);
+    await reconnect(store, ring);
+    expect(ring.region.load32(ERROR_OFFSET)).toBe(0);
+    const again = rawClient(ring);
+    again.send(again.packet(messageTypes.read, encodeStrings(['domid'])));
+    await store.xen.settle();
+    expect(again.received.map(({ type }) => type)).toEqual([messageTypes.read]);
+  });
+});
+
 describe('domains', () => {
   it('that die are forgotten: unmapped, their watches gone, their domid free', async () => {
     const { store, builder } = await withRawClient();
@@ -218,6 +282,40 @@ describe('domains', () => {
     const successor = await store.addClient(builder, 16);
     await successor.write('x', '1');
     expect(await builder.read('/local/domain/16/x')).toBe('1');
+  });
+
+  it('that die leave no right to those who get their domid', async () => {
+    const { store, builder } = await withRawClient();
+    await store.connect(16).write('own', 'mine');
+    await builder.write('/shown', 'to 16');
+    await builder.setPermissions('/shown', [
+      { domid: 17, access: 'none' },
+      { domid: 16, access: 'both' },
+      { domid: 18, access: 'read' },
+    ]);
+    store.xen.domains.destroy(16);
+    await store.xen.settle();
+    expect(await builder.permissions('/shown')).toEqual([
+      { domid: 17, access: 'none' },
+      { domid: 18, access: 'read' },
+    ]);
+    expect(await builder.permissions('/local/domain/16/own')).toEqual([{ domid: 4, access: 'none' }]);
+    const quota = await builder.list('/local/domain/16');
+    expect(quota?.sort()).toEqual(['domid', 'own']);
+  });
+
+  it('that are services have their rights again when they are built again', async () => {
+    const { store, builder } = await withRawClient();
+    await store.addClient(builder, 6);
+    await builder.write('/shown', 'to 6');
+    await builder.setPermissions('/shown', [
+      { domid: 17, access: 'none' },
+      { domid: 6, access: 'read' },
+    ]);
+    store.xen.domains.destroy(6);
+    await store.xen.settle();
+    const again = await store.addClient(builder, 6);
+    expect(await again.read('/shown')).toBe('to 6');
   });
 
   it('that nobody can map are not introduced', async () => {
