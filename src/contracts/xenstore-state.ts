@@ -55,8 +55,8 @@ const counts = struct({ domid: u16, nodes: u32, watches: u32, transactions: u32 
 const nothing = struct({});
 /** `more`: State holds further ones back, for `firedNext`. One has at most WATCHERS_MAX watchers. */
 const firing = { fired: list(fired), more: flag };
-/** A change's answer. In a transaction nothing is fired before its end. */
-const changed = struct({ outcome: word(['ok', 'no-transaction']), ...firing });
+/** A change's answer. In a transaction nothing is fired before its end. `held`: not made, to be asked for again (see State's reservations.ts). */
+const changed = struct({ outcome: word(['ok', 'no-transaction', 'held']), ...firing });
 
 type Operations = Record<string, readonly [number, Codec<unknown>, Codec<unknown>]>;
 
@@ -104,6 +104,8 @@ export const stateNotes = {
   setTarget: [4, struct({ domid: u16, target: u16 }), struct({ known: flag })],
   /** The domain runs again after a shutdown. */
   resumed: [7, struct({ domid: u16 }), struct({ known: flag })],
+  /** About a second has passed in which a change was held. */
+  aged: [9, nothing, nothing],
   /** The domain begins its conversation anew: nothing is left of its watches, its transactions and of what was on its way. */
   reconnect: [8, struct({ domid: u16 }), nothing],
   /** Drops watches and transactions of the domain. */
@@ -155,7 +157,7 @@ export const stateChanges = {
   transactionEnd: [
     31,
     struct({ domid: u16, transaction, commit: flag, nodesMax: nullable(u32) }),
-    struct({ outcome: word(['ok', 'no-transaction', 'conflict', 'too-many-nodes']), ...firing }),
+    struct({ outcome: word(['ok', 'no-transaction', 'conflict', 'too-many-nodes', 'held']), ...firing }),
   ],
 } as const satisfies Operations;
 

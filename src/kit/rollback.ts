@@ -23,6 +23,11 @@ export function rollbackFromHere(onFailed: () => void): void {
   rt.rollbackAfterEveryHandler();
 }
 
+/** Before the snapshot: a timer of the snapshot fires again and again. */
+export function everySecond(handler: () => void): void {
+  rt.setTimer(1000, handler);
+}
+
 /** One handler for all ports, those included that are opened later, with a rollback after each of its runs. */
 export function handleEventsFromHere(handler: (port: EventPort) => void, onFailed: () => void): void {
   rt.onEvent(handler);

@@ -21,8 +21,8 @@ export const replyContext = nullable(
 export type ReplyContext = Decoded<typeof replyContext>;
 
 export interface Conclusion {
-  /** The answer's payload, or the error's name. */
-  readonly result: Uint8Array | ErrorName;
+  /** The answer's payload, or the error's name. `held`: the request stays where it is, and is asked for again. */
+  readonly result: Uint8Array | ErrorName | 'held';
   /** What watches are told before the answer goes out. */
   readonly firing?: StateAnswer<'firedNext'>;
 }
@@ -32,7 +32,7 @@ export const acknowledged = encodeStrings(['OK']);
 
 const fires = (firing: StateAnswer<'firedNext'>): Conclusion => ({ result: acknowledged, firing });
 const inTransaction = ({ outcome, ...firing }: StateAnswer<'write'>): Conclusion =>
-  outcome === 'ok' ? fires(firing) : { result: 'ENOENT' };
+  outcome === 'ok' ? fires(firing) : { result: outcome === 'held' ? 'held' : 'ENOENT' };
 
 const conclusions: { readonly [C in StateChange]: (answer: StateAnswer<C>) => Conclusion } = {
   introduce: fires,
@@ -49,7 +49,9 @@ const conclusions: { readonly [C in StateChange]: (answer: StateAnswer<C>) => Co
   transactionEnd: ({ outcome, ...firing }) => {
     if (outcome === 'ok') return fires(firing);
     return {
-      result: ({ 'no-transaction': 'ENOENT', conflict: 'EAGAIN', 'too-many-nodes': 'ENOSPC' } as const)[outcome],
+      result: ({ 'no-transaction': 'ENOENT', conflict: 'EAGAIN', 'too-many-nodes': 'ENOSPC', held: 'held' } as const)[
+        outcome
+      ],
     };
   },
 };

@@ -17,12 +17,15 @@ export interface Client {
   unsent: boolean;
   /** State may hold the first part of its request. */
   partial: boolean;
+  /** A change that it asks for has to wait for another one's transaction. */
+  held: boolean;
   /** It broke the protocol: nothing is read or written until it is introduced again. */
   broken: boolean;
 }
 
-const flags = ['waiting', 'unsent', 'partial', 'broken'] as const;
+const flags = ['waiting', 'unsent', 'partial', 'held', 'broken'] as const;
 const WAITING_BIT = 1 << flags.indexOf('waiting');
+const HELD_BIT = 1 << flags.indexOf('held');
 const MAGIC = 0x31_4c_4e_45;
 const HEADER_BYTES = 8;
 const RECORD_BYTES = 12;
@@ -63,7 +66,7 @@ export class ClientTable {
   }
 
   add(domid: DomId, port: EventPort, ring: number): Client {
-    const nothing = { waiting: false, unsent: false, partial: false, broken: false };
+    const nothing = { waiting: false, unsent: false, partial: false, held: false, broken: false };
     const client = { domid, port, ring, ...nothing };
     this.rebuild([...this.all(), client]);
     return client;
@@ -91,7 +94,19 @@ export class ClientTable {
 
   /** Nothing is known of any client any more but that it is there. */
   distrust(): void {
-    for (const client of this.all()) Object.assign(client, { waiting: !client.broken, unsent: true, partial: true });
+    for (const client of this.all())
+      Object.assign(client, { waiting: !client.broken, unsent: true, partial: true, held: false });
+  }
+
+  /** As of the last `save`. Another turn for all whose changes are held; false: nobody's is. */
+  retryHeld(): boolean {
+    let some = false;
+    for (let index = 0; index < this.count; index += 1) {
+      if ((this.flagsAt(index) & HELD_BIT) === 0) continue;
+      Object.assign(this.client(index), { held: false, waiting: true });
+      some = true;
+    }
+    return some;
   }
 
   /** As of the last `save`. */
@@ -123,7 +138,11 @@ export class ClientTable {
   }
 
   private waits(index: number): boolean {
-    return (this.view.getUint16(offsetOf(index) + FLAGS, true) & WAITING_BIT) !== 0;
+    return (this.flagsAt(index) & WAITING_BIT) !== 0;
+  }
+
+  private flagsAt(index: number): number {
+    return this.view.getUint16(offsetOf(index) + FLAGS, true);
   }
 
   private client(index: number): Client {
@@ -171,6 +190,7 @@ function decode(view: DataView, at: number): Client {
     waiting: has('waiting'),
     unsent: has('unsent'),
     partial: has('partial'),
+    held: has('held'),
     broken: has('broken'),
   };
 }

@@ -62,6 +62,15 @@ export function onStart(ports: LogicPorts, atBoot: readonly BootClient[]): void 
   logic.finish();
 }
 
+/** Once a second. */
+export function onTick(ports: LogicPorts): void {
+  const table = ClientTable.read(ports.box);
+  if (!table.retryHeld()) return;
+  const logic = new Logic(ports, table);
+  logic.age();
+  logic.finish();
+}
+
 /** A handler has failed, and its heap is rolled back. */
 export function onFailure(ports: LogicPorts): void {
   if (new Journal(ports.journal).handlesAreUnsure) ports.startAgain();
@@ -77,7 +86,7 @@ function serve(ports: LogicPorts, table: ClientTable, client: Client): void {
   logic.serve(client);
   // Looked at again after the client was told that there is room: what it added before that made no event.
   logic.finish();
-  if (client.waiting || !logic.hasInput(client)) return;
+  if (client.waiting || client.held || !logic.hasInput(client)) return;
   client.waiting = true;
   table.save();
   ports.wake();
@@ -132,6 +141,11 @@ class Logic {
     if (change) this.make(change, null);
   }
 
+  /** Nobody holds up others for ever. */
+  age(): void {
+    this.state.ask('aged', {});
+  }
+
   serve(client: Client): void {
     this.domains.reconnectIfWanted(client);
     if (client.broken) return;
@@ -159,7 +173,9 @@ class Logic {
     if (received.is === 'taken') this.delivery.notify(client);
     if (received.is !== 'request') return;
     this.answer(client, received.packet, received.consumer);
+    if (client.held) return;
     forgetPartial(this.state, client);
+    this.table.retryHeld();
   }
 
   private answer({ domid }: Client, { type, requestId, transactionId, payload }: Packet, consumer: number): void {
@@ -211,7 +227,8 @@ class Logic {
   private tell(to: ReplyContext, answer: Uint8Array): void {
     const { result, firing } = conclude(answer);
     if (firing) this.fire(firing, new Set());
-    this.reply(to, result);
+    if (result === 'held') this.putOff(to);
+    else this.reply(to, result);
   }
 
   private reply(to: ReplyContext, result: Uint8Array | ErrorName): void {
@@ -223,6 +240,13 @@ class Logic {
       if (!refused && ownEvent.length > 0) this.delivery.send(domid, 'event', eventMessage(ownEvent));
     }
     this.delivery.conclude(to && { domid: to.domid, consumer: to.consumer });
+  }
+
+  /** The request stays in its ring, and has another turn after the next one of somebody else. */
+  private putOff(to: ReplyContext): void {
+    const client = to && this.table.of(to.domid);
+    if (client) client.held = true;
+    this.delivery.conclude(null);
   }
 
   /** A change that two watches with one token see the same way is told once, as by xenstored. */

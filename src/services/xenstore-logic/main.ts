@@ -1,4 +1,4 @@
-import { handleEventsFromHere, numberedRegions, recoveryBox, startAgain } from '../../kit/rollback.ts';
+import { everySecond, handleEventsFromHere, numberedRegions, recoveryBox, startAgain } from '../../kit/rollback.ts';
 import { startService } from '../../kit/service.ts';
 import { domainControl, eventChannels, grants } from '../../xen/real/adapter.ts';
 import { decodeBootClients } from './boot-clients.ts';
@@ -14,6 +14,7 @@ startService('xenstore-logic', ({ parameters, log }) => {
     grants,
     eventChannels,
     linkChannels: eventChannels,
+    everySecond,
     handleEvents: handleEventsFromHere,
     startAgain,
     log,

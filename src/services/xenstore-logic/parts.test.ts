@@ -150,7 +150,7 @@ describe('the client table', () => {
     ['a reserved domid', Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 0xf0, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
     [
       'flags that do not exist',
-      Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 1, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+      Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 1, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0),
     ],
   ])('is not read from %s', (_, bytes) => {
     expect(() => ClientTable.read({ read: () => bytes, write: () => undefined }).all()).toThrow();

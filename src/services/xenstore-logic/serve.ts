@@ -2,7 +2,7 @@
 import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
 import { type EventChannels, type EventPort, type Grants, VIRQ_DOM_EXC } from '../../xen/ports.ts';
 import type { BootClient } from './boot-clients.ts';
-import { onDomainException, onEvent, onFailure, onStart, onWake } from './logic.ts';
+import { onDomainException, onEvent, onFailure, onStart, onTick, onWake } from './logic.ts';
 import { type LogicPorts, STORE_GRANT } from './ports.ts';
 import { pagesOf } from './state-client.ts';
 import { connectState } from './state-link.ts';
@@ -12,6 +12,7 @@ export interface Surroundings extends Pick<LogicPorts, 'box' | 'rings' | 'actsAs
   readonly eventChannels: EventChannels;
   /** For the link to State, which is waited on. */
   readonly linkChannels: EventChannels;
+  everySecond(handler: () => void): void;
   /** For every event from the end of the running handler on; after each, the heap is rolled back, and after one that failed `onFailed` is run. */
   handleEvents(handler: (port: EventPort) => void, onFailed: () => void): void;
 }
@@ -63,5 +64,6 @@ export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClie
     else if (port === wakeUp) onWake(ports);
     else onEvent(ports, port);
   };
+  surroundings.everySecond(() => onTick(ports));
   surroundings.handleEvents(handle, () => onFailure(ports));
 }

@@ -17,6 +17,7 @@ import { decode, encode } from '../../wire/binary.ts';
 import { MemoryXen } from '../../xen/memory/memory-xen.ts';
 import { Contents } from './contents.ts';
 import { answerMessage } from './messages.ts';
+import { CONFLICTS_MAX, HELD_MAX } from './reservations.ts';
 import { Refusal, XenStoreState } from './state.ts';
 
 const GUEST = 16;
@@ -158,6 +159,64 @@ describe('a transaction', () => {
     const start = () => state.answer('transactionStart', { domid: GUEST, transactionsMax: 1 }).transaction;
     expect(start()).not.toBe(0);
     expect(start()).toBe(0);
+  });
+});
+
+describe('a transaction that keeps conflicting', () => {
+  const conflicting = () => {
+    const clients = withClients();
+    const { state, write, look, begin, end } = clients;
+    write('/a', '');
+    const disturb = (path = '/a') =>
+      state.answer('write', { domid: OTHER, transaction: 0, path, value: null, create: owned(OTHER) }).outcome;
+    const overwrite = () =>
+      state.answer('write', { domid: OTHER, transaction: 0, path: '/a', value: bytes('x'), create: owned(OTHER) })
+        .outcome;
+    for (let time = 0; time < CONFLICTS_MAX; time += 1) {
+      const transaction = begin();
+      look('/a', transaction);
+      expect(overwrite()).toBe('ok');
+      expect(end(transaction).outcome).toBe('conflict');
+    }
+    const transaction = begin();
+    look('/a', transaction);
+    return { ...clients, transaction, disturb, overwrite };
+  };
+
+  it('is not disturbed any more, and only in what it has looked at, until it ends', () => {
+    const { state, begin, write, end, transaction, disturb, overwrite } = conflicting();
+    expect(overwrite()).toBe('held');
+    expect(disturb('/a/b')).toBe('held');
+    expect(disturb('/b')).toBe('ok');
+    expect(state.answer('remove', { domid: OTHER, transaction: 0, path: '/a' }).outcome).toBe('held');
+    const theirs = begin(OTHER);
+    state.answer('write', { domid: OTHER, transaction: theirs, path: '/a', value: bytes('y'), create: owned(OTHER) });
+    const ending = { domid: OTHER, transaction: theirs, commit: true, nodesMax: null };
+    expect(state.answer('transactionEnd', ending).outcome).toBe('held');
+    write('/a', 'mine', transaction);
+    expect(end(transaction).outcome).toBe('ok');
+    expect(state.answer('transactionEnd', ending).outcome).toBe('ok');
+    expect(overwrite()).toBe('ok');
+  });
+
+  it('holds nobody up for ever, nor services, nor its own domain', () => {
+    const { state, write, end, transaction, overwrite } = conflicting();
+    const service = { domid: BUILDER_DOMID, transaction: 0, path: '/c', value: null, create: owned(BUILDER_DOMID) };
+    state.answer('introduce', { domid: BUILDER_DOMID, port: 1, announce: false });
+    expect(state.answer('write', { ...service, path: '/a' }).outcome).toBe('ok');
+    for (let time = 0; time < HELD_MAX; time += 1) expect(overwrite()).toBe('held');
+    expect(overwrite()).toBe('ok');
+    expect(end(transaction).outcome).toBe('conflict');
+    const again = conflicting();
+    again.write('/a', 'own');
+    expect(again.end(again.transaction).outcome).toBe('conflict');
+    write('/a', '');
+  });
+
+  it('that is forgotten holds nobody', () => {
+    const { state, overwrite } = conflicting();
+    state.answer('forget', { domid: GUEST });
+    expect(overwrite()).toBe('ok');
   });
 });
 

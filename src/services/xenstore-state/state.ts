@@ -17,7 +17,8 @@ import { bytes, type Decoded, decode, encode, list, struct, u32 } from '../../wi
 import { Connections, NO_PARTIAL, savedConnections } from './connections.ts';
 import { type Contents, RECORD_BYTES_MAX } from './contents.ts';
 import { applyTo, BaseNodes, type Nearest, type NodeChange, nearest, type StoreNode, savedNodes } from './nodes.ts';
-import { savedTransaction, Transaction } from './transactions.ts';
+import { Transaction } from './transaction.ts';
+import { savedTransactions, Transactions } from './transactions.ts';
 import { savedWatches, type Watch, Watches } from './watches.ts';
 
 /** Logic asked for something that it should know to be wrong. */
@@ -37,8 +38,7 @@ const savedState = struct({
   nodes: savedNodes,
   watches: savedWatches,
   connections: savedConnections,
-  transactions: list(struct({ id: u32, transaction: savedTransaction })),
-  lastTransaction: u32,
+  transactions: savedTransactions,
   lastFired: list(fired),
   lastBatch: u32,
   lastChange,
@@ -57,8 +57,7 @@ export class XenStoreState {
   );
   private readonly watches = new Watches();
   private readonly connections = new Connections();
-  private readonly transactions = new Map<number, Transaction>();
-  private lastTransaction = 0;
+  private readonly transactions = new Transactions(this.base);
   /** Of the last change. */
   private lastFired: readonly Fired[] = [];
   private lastBatch = 0;
@@ -80,8 +79,7 @@ export class XenStoreState {
       nodes: this.base.save(),
       watches: this.watches.save(),
       connections: this.connections.save(),
-      transactions: [...this.transactions].map(([id, transaction]) => ({ id, transaction: transaction.save() })),
-      lastTransaction: this.lastTransaction,
+      transactions: this.transactions.save(),
       lastFired: this.lastFired,
       lastBatch: this.lastBatch,
       lastChange: this.lastChange,
@@ -94,9 +92,7 @@ export class XenStoreState {
     this.base.load(saved.nodes);
     this.watches.load(saved.watches);
     this.connections.load(saved.connections);
-    for (const { id, transaction } of saved.transactions)
-      this.transactions.set(id, Transaction.load(this.base, transaction));
-    this.lastTransaction = saved.lastTransaction;
+    this.transactions.load(saved.transactions);
     this.lastFired = saved.lastFired;
     this.lastBatch = saved.lastBatch;
     this.lastChange = saved.lastChange;
@@ -168,6 +164,10 @@ export class XenStoreState {
       return { outcome: 'ok' };
     },
     unwatch: ({ domid, path, token }) => ({ known: this.watches.remove(domid, path, token) }),
+    aged: () => {
+      this.transactions.aged();
+      return {};
+    },
     reconnect: ({ domid }) => {
       this.forget(domid);
       this.connections.empty(domid);
@@ -179,22 +179,13 @@ export class XenStoreState {
     },
     transactionStart: ({ domid, transactionsMax }) => {
       this.demandConnection(domid);
-      if (transactionsMax !== null && this.transactionsBy(domid) >= transactionsMax) return { transaction: 0 };
-      do this.lastTransaction = (this.lastTransaction % 0xffffffff) + 1;
-      while (this.transactions.has(this.lastTransaction));
-      this.transactions.set(this.lastTransaction, new Transaction(this.base, domid));
-      return { transaction: this.lastTransaction };
+      const tooMany = transactionsMax !== null && this.transactions.countOf(domid) >= transactionsMax;
+      return { transaction: tooMany ? 0 : this.transactions.start(domid) };
     },
-    transactionKnown: ({ domid, transaction }) => ({ known: this.transactionOf(domid, transaction) !== undefined }),
+    transactionKnown: ({ domid, transaction }) => ({ known: this.transactions.of(domid, transaction) !== undefined }),
     transactionEnd: ({ domid, transaction, commit, nodesMax }) => {
-      const ending = this.transactionOf(domid, transaction);
-      this.transactions.delete(ending ? transaction : 0);
-      if (!ending) return { outcome: 'no-transaction', ...this.firing([]) };
-      if (!commit) return { outcome: 'ok', ...this.firing([]) };
-      if (ending.conflicts()) return { outcome: 'conflict', ...this.firing([]) };
-      if (nodesMax !== null && ending.nodesOf(domid) > nodesMax)
-        return { outcome: 'too-many-nodes', ...this.firing([]) };
-      return { outcome: 'ok', ...this.firing(ending.changes.flatMap((change) => this.apply(change))) };
+      const { outcome, changes } = this.transactions.end(domid, transaction, commit, nodesMax);
+      return { outcome, ...this.firing(changes.flatMap((change) => this.apply(change))) };
     },
     queue: ({ batch, messages }) => {
       const added = batch === this.lastBatch ? [] : messages;
@@ -213,7 +204,7 @@ export class XenStoreState {
 
   private look({ domid, transaction, path, value, childrenFrom }: StateRequest<'look'>): StateAnswer<'look'> {
     const connection = this.connections.get(domid);
-    const nodes = transaction === 0 ? this.base : this.transactionOf(domid, transaction);
+    const nodes = transaction === 0 ? this.base : this.transactions.of(domid, transaction);
     if (nodes instanceof Transaction) nodes.remember(path);
     const found = nodes && nearest(nodes, path);
     const exact = found?.path === path;
@@ -238,11 +229,11 @@ export class XenStoreState {
 
   private change(domid: number, id: number, change: NodeChange): StateAnswer<'write'> {
     this.demandConnection(domid);
+    if (id === 0 && this.transactions.hold(domid, [change])) return { outcome: 'held', ...this.firing([]) };
     if (id === 0) return { outcome: 'ok', ...this.firing(this.apply(change)) };
-    const transaction = this.transactionOf(domid, id);
+    const transaction = this.transactions.of(domid, id);
     if (!transaction) return { outcome: 'no-transaction', ...this.firing([]) };
-    applyTo(transaction, change);
-    transaction.changes.push(change);
+    this.transactions.change(transaction, change);
     return { outcome: 'ok', ...this.firing([]) };
   }
 
@@ -297,25 +288,21 @@ export class XenStoreState {
   }
 
   private counts(): StateAnswer<'counts'>['domains'] {
-    const present = [...this.connections.all(), ...this.transactions.values()].map(({ domid }) => domid);
-    const domids = new Set([...present, ...this.base.owners.domids(), ...this.watches.domids()]);
+    const connected = this.connections.all().map(({ domid }) => domid);
+    const domids = new Set([
+      ...connected,
+      ...this.transactions.domids(),
+      ...this.base.owners.domids(),
+      ...this.watches.domids(),
+    ]);
     return [...domids]
       .sort((a, b) => a - b)
       .map((domid) => ({
         domid,
         nodes: this.base.owners.of(domid),
         watches: this.watches.of(domid),
-        transactions: this.transactionsBy(domid),
+        transactions: this.transactions.countOf(domid),
       }));
-  }
-
-  private transactionsBy(domid: number): number {
-    return [...this.transactions.values()].filter((transaction) => transaction.domid === domid).length;
-  }
-
-  private transactionOf(domid: number, id: number): Transaction | undefined {
-    const transaction = this.transactions.get(id);
-    return transaction?.domid === domid ? transaction : undefined;
   }
 
   /** Before an answer leaves, Logic is shown what it changes. */
@@ -340,7 +327,7 @@ export class XenStoreState {
 
   private forget(domid: number): void {
     this.watches.forget(domid);
-    for (const [id, { domid: owner }] of this.transactions) if (owner === domid) this.transactions.delete(id);
+    this.transactions.forget(domid);
   }
 
   private demandConnection(domid: number): void {

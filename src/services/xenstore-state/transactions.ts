@@ -1,104 +1,103 @@
-/**
- * Transactions: what one sees is the store as it was when the transaction first looked, with its own changes. At the end the nodes
- * that it looked at must be unchanged, then its changes are made again on the store itself.
- */
-import { counter, type Decoded, list, nullable, struct, text, u16 } from '../../wire/binary.ts';
-import {
-  type BaseNodes,
-  fromSaved,
-  type NodeChange,
-  type NodeMap,
-  nodeChange,
-  Owners,
-  type StoreNode,
-  savedNode,
-  savedOwners,
-  toSaved,
-} from './nodes.ts';
+/** The open transactions: who has which, and how they end. */
+import type { StateAnswer } from '../../contracts/xenstore-state.ts';
+import { type Decoded, list, struct, u32 } from '../../wire/binary.ts';
+import { applyTo, type BaseNodes, type NodeChange } from './nodes.ts';
+import { Reservations, savedReservations } from './reservations.ts';
+import { savedTransaction, Transaction } from './transaction.ts';
 
-export const savedTransaction = struct({
-  domid: u16,
-  copies: list(struct({ path: text, node: nullable(savedNode) })),
-  seen: list(struct({ path: text, generation: counter })),
-  changes: list(nodeChange),
-  owners: savedOwners,
+type Outcome = StateAnswer<'transactionEnd'>['outcome'];
+
+export const savedTransactions = struct({
+  last: u32,
+  open: list(struct({ id: u32, transaction: savedTransaction })),
+  reservations: savedReservations,
 });
-type SavedTransaction = Decoded<typeof savedTransaction>;
 
-const ABSENT = 0;
+export class Transactions {
+  private readonly open = new Map<number, Transaction>();
+  private readonly reservations = new Reservations();
+  private last = 0;
 
-export class Transaction implements NodeMap {
-  private readonly copies = new Map<string, StoreNode | undefined>();
-  /** path → its generation when it was first looked at, ABSENT for a node that was not there. */
-  private readonly seen = new Map<string, number>();
-  private readonly owners = new Owners();
-  readonly changes: NodeChange[] = [];
+  constructor(private readonly base: BaseNodes) {}
 
-  constructor(
-    private readonly base: BaseNodes,
-    readonly domid: number,
-  ) {}
-
-  /** From now on a change of this node by another one is a conflict. */
-  remember(path: string): void {
-    if (this.seen.has(path)) return;
-    this.seen.set(path, this.base.get(path)?.generation ?? ABSENT);
-    this.get(path);
+  /** Its number; never 0. */
+  start(domid: number): number {
+    do this.last = (this.last % 0xffffffff) + 1;
+    while (this.open.has(this.last));
+    this.open.set(this.last, new Transaction(this.base, domid));
+    this.reservations.started(domid, this.last);
+    return this.last;
   }
 
-  get(path: string): StoreNode | undefined {
-    if (!this.copies.has(path)) {
-      const node = this.base.get(path);
-      this.copies.set(path, node && { ...node, children: new Set(node.children) });
-    }
-    return this.copies.get(path);
+  /** Nobody has another domain's. */
+  of(domid: number, id: number): Transaction | undefined {
+    const transaction = this.open.get(id);
+    return transaction?.domid === domid ? transaction : undefined;
   }
 
-  put(path: string, node: StoreNode): void {
-    this.owners.moved(this.get(path), node);
-    this.copies.set(path, node);
+  countOf(domid: number): number {
+    return [...this.open.values()].filter((transaction) => transaction.domid === domid).length;
   }
 
-  delete(path: string): void {
-    this.owners.moved(this.get(path), undefined);
-    this.copies.set(path, undefined);
+  domids(): number[] {
+    return [...this.open.values()].map(({ domid }) => domid);
   }
 
-  nextGeneration(): number {
-    return this.base.nextGeneration();
+  change(transaction: Transaction, change: NodeChange): void {
+    applyTo(transaction, change);
+    transaction.changes.push(change);
   }
 
-  /** Nodes of the domain as the transaction sees them. */
-  nodesOf(domid: number): number {
-    return this.base.owners.of(domid) + this.owners.of(domid);
+  /** With `ok` come the changes that are to be made on the store itself. One that is held goes on. */
+  end(
+    domid: number,
+    id: number,
+    commit: boolean,
+    nodesMax: number | null,
+  ): { outcome: Outcome; changes: NodeChange[] } {
+    const ending = this.of(domid, id);
+    if (!ending) return { outcome: 'no-transaction', changes: [] };
+    const outcome = commit ? this.outcomeOf(ending, nodesMax) : 'ok';
+    if (outcome !== 'held') this.close(id);
+    if (outcome === 'conflict') this.reservations.conflicted(domid);
+    if (outcome !== 'ok' || !commit) return { outcome, changes: [] };
+    this.reservations.succeeded(domid);
+    return { outcome, changes: ending.changes };
   }
 
-  get size(): number {
-    return this.copies.size;
+  forget(domid: number): void {
+    for (const [id, { domid: owner }] of this.open) if (owner === domid) this.close(id);
+    this.reservations.succeeded(domid);
   }
 
-  conflicts(): boolean {
-    for (const [path, generation] of this.seen)
-      if ((this.base.get(path)?.generation ?? ABSENT) !== generation) return true;
-    return false;
+  /** Whether the changes have to wait for somebody's transaction. */
+  hold(by: number, changes: readonly NodeChange[]): boolean {
+    return this.reservations.holds(by, changes, this.open, this.base);
   }
 
-  save(): SavedTransaction {
-    return {
-      domid: this.domid,
-      copies: [...this.copies].map(([path, node]) => ({ path, node: node ? toSaved(node) : null })),
-      seen: [...this.seen].map(([path, generation]) => ({ path, generation })),
-      changes: this.changes,
-      owners: this.owners.save(),
-    };
+  aged(): void {
+    this.reservations.aged();
   }
 
-  static load(base: BaseNodes, saved: SavedTransaction): Transaction {
-    const transaction = new Transaction(base, saved.domid);
-    for (const { path, node } of saved.copies) transaction.copies.set(path, node ? fromSaved(node) : undefined);
-    for (const { path, generation } of saved.seen) transaction.seen.set(path, generation);
-    transaction.changes.push(...saved.changes);
-    transaction.owners.load(saved.owners);
-    return transaction;
+  save(): Decoded<typeof savedTransactions> {
+    const open = [...this.open].map(([id, transaction]) => ({ id, transaction: transaction.save() }));
+    return { last: this.last, open, reservations: this.reservations.save() };
+  }
+
+  load({ last, open, reservations }: Decoded<typeof savedTransactions>): void {
+    this.last = last;
+    for (const { id, transaction } of open) this.open.set(id, Transaction.load(this.base, transaction));
+    this.reservations.load(reservations);
+  }
+
+  private outcomeOf(ending: Transaction, nodesMax: number | null): Outcome {
+    if (ending.conflicts()) return 'conflict';
+    if (nodesMax !== null && ending.nodesOf(ending.domid) > nodesMax) return 'too-many-nodes';
+    return this.hold(ending.domid, ending.changes) ? 'held' : 'ok';
+  }
+
+  private close(id: number): void {
+    this.open.delete(id);
+    this.reservations.ended(id);
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CONFLICTS_MAX } from '../../../src/services/xenstore-state/reservations.ts';
 import { encodeStrings, messageTypes } from '../../../src/wire/xenstore-message.ts';
 import type { LinuxRing } from './linux-ring.ts';
 import { rawClient } from './raw-client.ts';
@@ -387,6 +388,58 @@ describe('restarts', () => {
     store.leaveGarbageOnStateLink();
     await builder.write('/a', '1');
     expect(await builder.read('/a')).toBe('1');
+  });
+});
+
+describe('fairness', () => {
+  it('a client gets its transaction through among others that write all the time', async () => {
+    const { store, builder } = await withRawClient();
+    const [slow, fast] = [store.connect(16), await store.addClient(builder, 17)];
+    await builder.write('/local/domain/16/shared', '0');
+    await builder.setPermissions('/local/domain/16/shared', [
+      { domid: 16, access: 'none' },
+      { domid: 17, access: 'both' },
+    ]);
+    let over = false;
+    const writing = (async () => {
+      for (let count = 0; !over; count += 1) await fast.write('/local/domain/16/shared', String(count));
+    })();
+    let tries = 0;
+    await slow.transaction(async (transaction) => {
+      tries += 1;
+      await transaction.read('shared');
+      for (let step = 0; step < 5; step += 1) await transaction.write(`own/${step}`, '');
+    });
+    over = true;
+    await writing;
+    expect(tries).toBe(CONFLICTS_MAX + 1);
+    expect(await slow.list('own')).toHaveLength(5);
+  });
+
+  it('a client that begins such a transaction and does not end it holds nobody up for long', async () => {
+    const { store, builder, client } = await withRawClient();
+    const other = await store.addClient(builder, 17);
+    await builder.write('/shared', '0');
+    await builder.setPermissions('/shared', [{ domid: 17, access: 'both' }]);
+    for (let round = 0; round <= CONFLICTS_MAX; round += 1) {
+      client.send(client.packet(messageTypes.transactionStart, encodeStrings([''])));
+      await store.xen.settle();
+      const transaction = Number(client.texts().at(-1));
+      client.send(client.packet(messageTypes.read, encodeStrings(['/shared']), transaction));
+      await store.xen.settle();
+      if (round === CONFLICTS_MAX) break;
+      await other.write('/shared', String(round));
+      client.send(client.packet(messageTypes.transactionEnd, encodeStrings(['T']), transaction));
+    }
+    let written = false;
+    const writing = other.write('/shared', 'at last').then(() => {
+      written = true;
+    });
+    await store.xen.clock.advance(1500);
+    expect(written).toBe(false);
+    await store.xen.clock.advance(1000);
+    await writing;
+    expect(await builder.read('/shared')).toBe('at last');
   });
 });
 

@@ -140,6 +140,14 @@ export class SplitStore {
       grants: mortalGrants,
       eventChannels: channels,
       linkChannels: this.counted(channels),
+      everySecond: (handler) => {
+        const tick = (): void => {
+          if (life.isOver || this.life !== life) return;
+          life.within(handler, () => this.ended(life, recover));
+          this.xen.clock.after(1000, tick);
+        };
+        this.xen.clock.after(1000, tick);
+      },
       handleEvents: (handler, onFailed) => {
         handle = handler;
         recover = onFailed;
