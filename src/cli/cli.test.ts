@@ -90,7 +90,7 @@ test('xenstore quota shows what each domain has in the store, and nothing of a g
   const quotas = async () => JSON.parse((await cli.run('xenstore', 'quota', '--json')).out) as { domid: number }[];
   const [before] = (await quotas()).filter(({ domid }) => domid === 16);
   expect(before).toMatchObject({ domid: 16, watches: 0, transactions: 0 });
-  expect((await cli.run('xenstore', 'quota')).out).toMatch(/^ID {2}Nodes {2}Watches {2}Transactions\n/);
+  expect((await cli.run('xenstore', 'quota')).out).toMatch(/^ID {2}Nodes {2}Watches {2}Transactions {2}Memory\n/);
   await cli.run('destroy', 'web');
   expect((await quotas()).map(({ domid }) => domid)).not.toContain(16);
 });

@@ -37,10 +37,10 @@ export function volumeTable(volumes: readonly Volume[]): string {
 }
 
 export function quotaTable(quotas: readonly DomainQuota[]): string {
-  const rows = quotas.map(({ domid, nodes, watches, transactions }) =>
-    [domid, nodes, watches, transactions].map(String),
+  const rows = quotas.map(({ domid, nodes, watches, transactions, memory }) =>
+    [domid, nodes, watches, transactions, memory].map(String),
   );
-  return table(['ID', 'Nodes', 'Watches', 'Transactions'], rows);
+  return table(['ID', 'Nodes', 'Watches', 'Transactions', 'Memory'], rows);
 }
 
 export function trustText(records: readonly TrustRecord[]): string {

@@ -27,8 +27,8 @@ export const recordKey = text;
 /** `children`: names, each followed by a NUL. */
 export const nodeRecord = struct({ key: recordKey, permissions, generation: counter, value: bytes, children: bytes });
 export type NodeRecord = Decoded<typeof nodeRecord>;
-/** `nodes`: how many the domain owns. */
-export const connectionRecord = struct({ key: recordKey, target: nullable(u16), nodes: u32 });
+/** `nodes`: how many the domain owns; `memory`: bytes of all that it has in the store. */
+export const connectionRecord = struct({ key: recordKey, target: nullable(u16), nodes: u32, memory: u32 });
 
 export const connectionKey = (domid: number): string => `#${domid}`;
 

@@ -10,10 +10,10 @@ outstanding     :        0
 memory          :     1510
 `;
 
-test("xenstored's own answer is understood, ours is its beginning", () => {
+test("xenstored's own answer is understood, ours looks like it", () => {
   const quota = decodeQuota(XENSTORED);
-  expect(quota).toEqual({ domid: 16, nodes: 12, watches: 3, transactions: 1 });
-  expect(XENSTORED.startsWith(encodeQuota(quota!))).toBe(true);
+  expect(quota).toEqual({ domid: 16, nodes: 12, watches: 3, transactions: 1, memory: 1510 });
+  expect(encodeQuota(quota!)).toBe(XENSTORED.replace(/^outstanding.*\n/m, ''));
 });
 
 test.each(['', 'Domain 16:\n', 'nodes: 1\nwatches: 1\ntransactions: 1\n', 'Domain x:\nnodes: 1\n'])(

@@ -8,9 +8,18 @@ export interface DomainQuota {
   readonly nodes: number;
   readonly watches: number;
   readonly transactions: number;
+  /** Bytes of nodes, watches, open transactions and unsent messages, as `nodeBytes` and its like count them. */
+  readonly memory: number;
 }
 
-const KINDS = ['nodes', 'watches', 'transactions'] as const;
+/** What a thing takes beside its text, roughly: on XenStore-State's heap, in what it shows, in its log. */
+const OVERHEAD_BYTES = 64;
+const PERMISSION_BYTES = 8;
+export const nodeBytes = (path: string, valueBytes: number, permissions: number): number =>
+  OVERHEAD_BYTES + path.length + valueBytes + PERMISSION_BYTES * permissions;
+export const watchBytes = (path: string, token: string): number => OVERHEAD_BYTES + path.length + token.length;
+
+const KINDS = ['nodes', 'watches', 'transactions', 'memory'] as const;
 const LINE = /^([a-z]+) *: *(\d+)$/gm;
 
 export function encodeQuota(quota: DomainQuota): string {
@@ -22,9 +31,10 @@ export function encodeQuota(quota: DomainQuota): string {
 export function decodeQuota(text: string): DomainQuota | null {
   const domid = /^Domain (\d+):$/m.exec(text)?.[1];
   const counts = new Map(Array.from(text.matchAll(LINE), ([, kind, count]) => [kind, Number(count)]));
-  const [nodes, watches, transactions] = KINDS.map((kind) => counts.get(kind));
-  if (domid === undefined || nodes === undefined || watches === undefined || transactions === undefined) return null;
-  return { domid: Number(domid), nodes, watches, transactions };
+  const [nodes, watches, transactions, memory] = KINDS.map((kind) => counts.get(kind));
+  if (domid === undefined || nodes === undefined || watches === undefined) return null;
+  if (transactions === undefined || memory === undefined) return null;
+  return { domid: Number(domid), nodes, watches, transactions, memory };
 }
 
 export const encodeDomids = (domids: readonly number[]): string => domids.map((domid) => `${domid}\n`).join('');

@@ -38,7 +38,7 @@ export type Permissions = Decoded<typeof permissions>;
 const transaction = u32;
 
 /** How much of the limits a connection's domain uses. */
-export const usage = struct({ nodes: u32, transactionNodes: u32 });
+export const usage = struct({ nodes: u32, memory: u32, transactionNodes: u32 });
 export type Usage = Decoded<typeof usage>;
 
 export const watcher = struct({ domid: u16, target: nullable(u16), token: text, relative: flag });
@@ -50,7 +50,7 @@ const connection = struct({ domid: u16, port: u32, target: nullable(u16), shutdo
 export type ConnectionRecord = Decoded<typeof connection>;
 
 /** How much a domain has in the store. */
-const counts = struct({ domid: u16, nodes: u32, watches: u32, transactions: u32 });
+const counts = struct({ domid: u16, nodes: u32, watches: u32, transactions: u32, memory: u32 });
 
 const nothing = struct({});
 /** `more`: State holds further ones back, for `firedNext`. One has at most WATCHERS_MAX watchers. */

@@ -1,6 +1,6 @@
 /** What every XenStore must do, whichever it is: the one in memory that other tests use, and the real one in its two VMs. */
 import { describe, expect, it } from 'vitest';
-import { decodeDomids, decodeQuota } from '../../src/contracts/xenstore-quota.ts';
+import { decodeDomids, decodeQuota, nodeBytes } from '../../src/contracts/xenstore-quota.ts';
 import { MemoryXen } from '../../src/xen/memory/memory-xen.ts';
 import type { XenStore } from '../../src/xen/xenstore-port.ts';
 import { SplitStore } from '../sim/xenstore/split-store.ts';
@@ -29,6 +29,9 @@ const split = async (): Promise<Stores> => {
 
 const refuses = (operation: Promise<unknown>, code: string): Promise<void> =>
   expect(operation).rejects.toMatchObject({ code });
+
+/** The home, and `domid` in it. */
+const HOME_BYTES = nodeBytes('/local/domain/16', 0, 1) + nodeBytes('/local/domain/16/domid', 2, 1);
 
 describe.each([
   ['the XenStore in memory', inMemory],
@@ -169,10 +172,10 @@ describe.each([
     await guest.write('a/b', '');
     const used = async () => decodeQuota(await toolstack.control('quota', '16'));
     // Its home, `domid` in it, and the two new ones.
-    expect(await used()).toEqual({ domid: 16, nodes: 4, watches: 1, transactions: 0 });
+    expect(await used()).toMatchObject({ domid: 16, nodes: 4, watches: 1, transactions: 0 });
     await unwatch();
     await guest.remove('a');
-    expect(await used()).toEqual({ domid: 16, nodes: 2, watches: 0, transactions: 0 });
+    expect(await used()).toEqual({ domid: 16, nodes: 2, watches: 0, transactions: 0, memory: HOME_BYTES });
     expect(decodeDomids(await toolstack.control('quota'))).toEqual([4, 5, 16, 17]);
     await refuses(toolstack.control('quota', '99'), 'ENOENT');
     await refuses(toolstack.control('memreport'), 'EINVAL');

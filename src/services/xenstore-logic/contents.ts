@@ -30,14 +30,14 @@ export function lookAt(
   const connection = find(pages, connectionKey(domid));
   const found = connection && nearest(pages, path);
   if (!connection || found === undefined) return undefined;
-  const { target, nodes } = decode(connectionRecord, connection);
+  const { target, nodes, memory } = decode(connectionRecord, connection);
   const exact = found?.key === path;
   const children = exact && childrenFrom !== null ? found.children : NOTHING;
   const from = childrenFrom ?? 0;
   return {
     outcome: 'ok',
     target,
-    usage: { nodes, transactionNodes: 0 },
+    usage: { nodes, memory, transactionNodes: 0 },
     exact,
     parentExists: exact || found?.key === parentOf(path),
     permissions: found?.permissions ?? [],

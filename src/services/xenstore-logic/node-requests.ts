@@ -1,5 +1,6 @@
 /** Requests about nodes: read, list, write, make, remove, permissions. @source docs/misc/xenstore.txt, tools/xenstore/xenstored_core.c */
 import { isSpecial } from '../../contracts/xenstore-paths.ts';
+import { nodeBytes } from '../../contracts/xenstore-quota.ts';
 import type { Permissions, StateAnswer } from '../../contracts/xenstore-state.ts';
 import {
   concat,
@@ -104,6 +105,8 @@ function put(request: Request, { path, exact, permissions, usage }: Look, value:
   const { domid, connection, transaction } = request;
   const limits = limitsOf(domid);
   if (!exact && limits && usage.nodes >= limits.nodesMax) return 'ENOSPC';
+  const bytes = nodeBytes(path, value?.length ?? 0, permissions.length);
+  if (limits && usage.memory + bytes > limits.memoryMax) return 'ENOMEM';
   const create = inherited(domid, path, permissions);
   return new Change('write', { domid: connection, transaction, path, value, create });
 }

@@ -1,5 +1,6 @@
 /** The nodes: a map by path, the same for the store itself and for what a transaction sees of it. */
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
+import { nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { type Permissions, permissions } from '../../contracts/xenstore-state.ts';
 import { bytes, counter, type Decoded, i32, list, nullable, struct, text, u16, word } from '../../wire/binary.ts';
 
@@ -102,41 +103,48 @@ function alterChildren(nodes: NodeMap, path: string, alter: (children: Set<strin
   nodes.put(path, { ...node, generation: nodes.nextGeneration() });
 }
 
-export const savedOwners = list(struct({ domid: u16, nodes: i32 }));
+export const savedOwners = list(struct({ domid: u16, nodes: i32, bytes: i32 }));
 
-/** How many nodes each domain owns. */
+interface Owned {
+  readonly nodes: number;
+  readonly bytes: number;
+}
+const NOTHING_OWNED: Owned = { nodes: 0, bytes: 0 };
+
+/** How many nodes each domain owns, and what they take. */
 export class Owners {
-  private readonly counts = new Map<number, number>();
+  private readonly owned = new Map<number, Owned>();
 
   constructor(private readonly changed: (domid: number) => void = () => {}) {}
 
-  of(domid: number): number {
-    return this.counts.get(domid) ?? 0;
+  of(domid: number): Owned {
+    return this.owned.get(domid) ?? NOTHING_OWNED;
   }
 
   domids(): number[] {
-    return [...this.counts.keys()].filter((domid) => this.of(domid) > 0);
+    return [...this.owned.keys()].filter((domid) => this.of(domid).nodes > 0);
   }
 
   /** `before` and `after` are the same path's node, where there is one. */
-  moved(before: StoreNode | undefined, after: StoreNode | undefined): void {
-    const from = before?.permissions[0]?.domid;
-    const to = after?.permissions[0]?.domid;
-    if (from === to) return;
-    if (from !== undefined) this.add(from, -1);
-    if (to !== undefined) this.add(to, 1);
+  moved(path: string, before: StoreNode | undefined, after: StoreNode | undefined): void {
+    this.add(path, before, -1);
+    this.add(path, after, 1);
   }
 
   save(): Decoded<typeof savedOwners> {
-    return [...this.counts].map(([domid, nodes]) => ({ domid, nodes }));
+    return [...this.owned].map(([domid, owned]) => ({ domid, ...owned }));
   }
 
   load(saved: Decoded<typeof savedOwners>): void {
-    for (const { domid, nodes } of saved) this.add(domid, nodes);
+    for (const { domid, ...owned } of saved) this.owned.set(domid, owned);
   }
 
-  private add(domid: number, nodes: number): void {
-    this.counts.set(domid, this.of(domid) + nodes);
+  private add(path: string, node: StoreNode | undefined, times: 1 | -1): void {
+    const domid = node?.permissions[0]?.domid;
+    if (!node || domid === undefined) return;
+    const { nodes, bytes } = this.of(domid);
+    const cost = nodeBytes(path, node.value.length, node.permissions.length);
+    this.owned.set(domid, { nodes: nodes + times, bytes: bytes + times * cost });
     this.changed(domid);
   }
 }
@@ -160,13 +168,13 @@ export class BaseNodes implements NodeMap {
   }
 
   put(path: string, node: StoreNode): void {
-    this.owners.moved(this.nodes.get(path), node);
+    this.owners.moved(path, this.nodes.get(path), node);
     this.nodes.set(path, node);
     this.changed(path);
   }
 
   delete(path: string): void {
-    this.owners.moved(this.nodes.get(path), undefined);
+    this.owners.moved(path, this.nodes.get(path), undefined);
     this.nodes.delete(path);
     this.changed(path);
   }

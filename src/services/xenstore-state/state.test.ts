@@ -107,10 +107,10 @@ describe('counts', () => {
     write('/a/b', '');
     watch('/a', 'token', OTHER);
     begin(OTHER);
-    expect(countsOf(GUEST)).toEqual({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
-    expect(countsOf(OTHER)).toEqual({ domid: OTHER, nodes: 0, watches: 1, transactions: 1 });
+    expect(countsOf(GUEST)).toMatchObject({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
+    expect(countsOf(OTHER)).toMatchObject({ domid: OTHER, nodes: 0, watches: 1, transactions: 1 });
     state.answer('depart', { gone: [GUEST, OTHER], strangers: [], shut: [], announce: false });
-    expect(countsOf(GUEST)).toEqual({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
+    expect(countsOf(GUEST)).toMatchObject({ domid: GUEST, nodes: 2, watches: 0, transactions: 0 });
     expect(countsOf(OTHER)).toBeUndefined();
   });
 });

@@ -159,11 +159,15 @@ export class XenStoreState {
     watch: ({ watchesMax, ...watch }) => {
       this.demandConnection(watch.domid);
       if (this.watches.has(watch)) return { outcome: 'exists' };
-      if (watchesMax !== null && this.watches.of(watch.domid) >= watchesMax) return { outcome: 'too-many' };
+      if (watchesMax !== null && this.watches.of(watch.domid).watches >= watchesMax) return { outcome: 'too-many' };
       this.watches.add(watch);
+      this.changedConnections.add(watch.domid);
       return { outcome: 'ok' };
     },
-    unwatch: ({ domid, path, token }) => ({ known: this.watches.remove(domid, path, token) }),
+    unwatch: ({ domid, path, token }) => {
+      this.changedConnections.add(domid);
+      return { known: this.watches.remove(domid, path, token) };
+    },
     aged: () => {
       this.transactions.aged();
       return {};
@@ -215,8 +219,8 @@ export class XenStoreState {
       target: connection?.target ?? null,
       usage:
         nodes instanceof Transaction
-          ? { nodes: nodes.nodesOf(domid), transactionNodes: nodes.size }
-          : { nodes: this.base.owners.of(domid), transactionNodes: 0 },
+          ? { nodes: nodes.nodesOf(domid), memory: this.memoryOf(domid), transactionNodes: nodes.size }
+          : { nodes: this.base.owners.of(domid).nodes, memory: this.memoryOf(domid), transactionNodes: 0 },
       exact,
       parentExists: exact || found?.path === parentOf(path),
       permissions: found?.node.permissions ?? [],
@@ -233,7 +237,7 @@ export class XenStoreState {
     if (id === 0) return { outcome: 'ok', ...this.firing(this.apply(change)) };
     const transaction = this.transactions.of(domid, id);
     if (!transaction) return { outcome: 'no-transaction', ...this.firing([]) };
-    this.transactions.change(transaction, change);
+    transaction.change(change);
     return { outcome: 'ok', ...this.firing([]) };
   }
 
@@ -299,10 +303,17 @@ export class XenStoreState {
       .sort((a, b) => a - b)
       .map((domid) => ({
         domid,
-        nodes: this.base.owners.of(domid),
-        watches: this.watches.of(domid),
+        nodes: this.base.owners.of(domid).nodes,
+        watches: this.watches.of(domid).watches,
         transactions: this.transactions.countOf(domid),
+        memory: this.memoryOf(domid),
       }));
+  }
+
+  private memoryOf(domid: number): number {
+    const unsent = this.connections.get(domid)?.unsentBytes ?? 0;
+    const kept = this.base.owners.of(domid).bytes + this.watches.of(domid).bytes;
+    return kept + this.transactions.bytesOf(domid) + unsent;
   }
 
   /** Before an answer leaves, Logic is shown what it changes. */
@@ -317,7 +328,8 @@ export class XenStoreState {
     const connection = this.connections.get(domid);
     if (!connection) return null;
     const { target } = connection;
-    return encode(connectionRecord, { key: connectionKey(domid), target, nodes: this.base.owners.of(domid) });
+    const { nodes } = this.base.owners.of(domid);
+    return encode(connectionRecord, { key: connectionKey(domid), target, nodes, memory: this.memoryOf(domid) });
   }
 
   private drop(domid: number): void {
@@ -326,6 +338,7 @@ export class XenStoreState {
   }
 
   private forget(domid: number): void {
+    this.changedConnections.add(domid);
     this.watches.forget(domid);
     this.transactions.forget(domid);
   }

@@ -2,8 +2,10 @@
  * Transactions: what one sees is the store as it was when the transaction first looked, with its own changes. At the end the nodes
  * that it looked at must be unchanged, then its changes are made again on the store itself.
  */
+import { nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { counter, type Decoded, list, nullable, struct, text, u16 } from '../../wire/binary.ts';
 import {
+  applyTo,
   type BaseNodes,
   fromSaved,
   type NodeChange,
@@ -33,6 +35,7 @@ export class Transaction implements NodeMap {
   private readonly seen = new Map<string, number>();
   private readonly owners = new Owners();
   readonly changes: NodeChange[] = [];
+  private changeBytes = 0;
 
   constructor(
     private readonly base: BaseNodes,
@@ -44,6 +47,17 @@ export class Transaction implements NodeMap {
     if (this.seen.has(path)) return;
     this.seen.set(path, this.base.get(path)?.generation ?? ABSENT);
     this.get(path);
+  }
+
+  /** Seen at once, and to be made again on the store at the end. */
+  change(change: NodeChange): void {
+    applyTo(this, change);
+    this.note(change);
+  }
+
+  private note(change: NodeChange): void {
+    this.changes.push(change);
+    this.changeBytes += nodeBytes(change.path, change.value?.length ?? 0, change.permissions.length);
   }
 
   hasSeen(path: string): boolean {
@@ -64,12 +78,12 @@ export class Transaction implements NodeMap {
   }
 
   put(path: string, node: StoreNode): void {
-    this.owners.moved(this.get(path), node);
+    this.owners.moved(path, this.get(path), node);
     this.copies.set(path, node);
   }
 
   delete(path: string): void {
-    this.owners.moved(this.get(path), undefined);
+    this.owners.moved(path, this.get(path), undefined);
     this.copies.set(path, undefined);
   }
 
@@ -79,7 +93,12 @@ export class Transaction implements NodeMap {
 
   /** Nodes of the domain as the transaction sees them. */
   nodesOf(domid: number): number {
-    return this.base.owners.of(domid) + this.owners.of(domid);
+    return this.base.owners.of(domid).nodes + this.owners.of(domid).nodes;
+  }
+
+  /** What it keeps of its own: copies of nodes share their values with the store. */
+  get bytes(): number {
+    return this.changeBytes + this.size * nodeBytes('', 0, 1);
   }
 
   get size(): number {
@@ -106,7 +125,7 @@ export class Transaction implements NodeMap {
     const transaction = new Transaction(base, saved.domid);
     for (const { path, node } of saved.copies) transaction.copies.set(path, node ? fromSaved(node) : undefined);
     for (const { path, generation } of saved.seen) transaction.seen.set(path, generation);
-    transaction.changes.push(...saved.changes);
+    for (const change of saved.changes) transaction.note(change);
     transaction.owners.load(saved.owners);
     return transaction;
   }

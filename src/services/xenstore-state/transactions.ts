@@ -1,7 +1,7 @@
 /** The open transactions: who has which, and how they end. */
 import type { StateAnswer } from '../../contracts/xenstore-state.ts';
 import { type Decoded, list, struct, u32 } from '../../wire/binary.ts';
-import { applyTo, type BaseNodes, type NodeChange } from './nodes.ts';
+import type { BaseNodes, NodeChange } from './nodes.ts';
 import { Reservations, savedReservations } from './reservations.ts';
 import { savedTransaction, Transaction } from './transaction.ts';
 
@@ -39,13 +39,13 @@ export class Transactions {
     return [...this.open.values()].filter((transaction) => transaction.domid === domid).length;
   }
 
-  domids(): number[] {
-    return [...this.open.values()].map(({ domid }) => domid);
+  bytesOf(domid: number): number {
+    const own = [...this.open.values()].filter((transaction) => transaction.domid === domid);
+    return own.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  change(transaction: Transaction, change: NodeChange): void {
-    applyTo(transaction, change);
-    transaction.changes.push(change);
+  domids(): number[] {
+    return [...this.open.values()].map(({ domid }) => domid);
   }
 
   /** With `ok` come the changes that are to be made on the store itself. One that is held goes on. */

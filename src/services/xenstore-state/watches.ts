@@ -1,5 +1,6 @@
 /** Who watches what. Special paths (@releaseDomain) are watched by name; all others with everything below. */
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
+import { watchBytes } from '../../contracts/xenstore-quota.ts';
 import { type Decoded, flag, list, struct, text, u16 } from '../../wire/binary.ts';
 
 const watch = struct({ domid: u16, path: text, token: text, relative: flag });
@@ -17,14 +18,14 @@ const same = (a: Watch, domid: number, token: string): boolean => a.domid === do
 export class Watches {
   private readonly byPath = new Map<string, Placed[]>();
   private lastOrder = 0;
-  private readonly counts = new Map<number, number>();
+  private readonly counts = new Map<number, { readonly watches: number; readonly bytes: number }>();
 
-  of(domid: number): number {
-    return this.counts.get(domid) ?? 0;
+  of(domid: number): { readonly watches: number; readonly bytes: number } {
+    return this.counts.get(domid) ?? { watches: 0, bytes: 0 };
   }
 
   domids(): number[] {
-    return [...this.counts.keys()].filter((domid) => this.of(domid) > 0);
+    return [...this.counts.keys()].filter((domid) => this.of(domid).watches > 0);
   }
 
   has({ domid, path, token }: Watch): boolean {
@@ -34,7 +35,7 @@ export class Watches {
   add(watch: Watch): void {
     this.lastOrder += 1;
     this.byPath.set(watch.path, [...this.at(watch.path), { ...watch, order: this.lastOrder }]);
-    this.counts.set(watch.domid, this.of(watch.domid) + 1);
+    this.count(watch, 1);
   }
 
   /** false: there is none. */
@@ -79,7 +80,12 @@ export class Watches {
     const kept = there.filter(wanted);
     if (kept.length === 0) this.byPath.delete(path);
     else this.byPath.set(path, kept);
-    for (const gone of there.filter((watch) => !wanted(watch))) this.counts.set(gone.domid, this.of(gone.domid) - 1);
+    for (const gone of there.filter((watch) => !wanted(watch))) this.count(gone, -1);
     return there.length - kept.length;
+  }
+
+  private count({ domid, path, token }: Watch, times: 1 | -1): void {
+    const { watches, bytes } = this.of(domid);
+    this.counts.set(domid, { watches: watches + times, bytes: bytes + times * watchBytes(path, token) });
   }
 }

@@ -1,7 +1,8 @@
 /** A XenStore in memory that speaks the port, not the protocol: for the tests of everybody who uses a XenStore. */
 import { BUILDER_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
-import { type DomainQuota, encodeDomids, encodeQuota } from '../../contracts/xenstore-quota.ts';
+import { type DomainQuota, encodeDomids, encodeQuota, nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { waitForNode } from '../../kit/xenstore-wait.ts';
+import { encodeText } from '../../wire/xenstore-message.ts';
 import { type Clock, type DomId, PortError } from '../ports.ts';
 import type { NewNode, NodePermission, XenStore, XenStoreWriter } from '../xenstore-port.ts';
 import {
@@ -74,11 +75,22 @@ export class MemoryXenStore {
   quotas(): DomainQuota[] {
     const owners = [...this.tree.values()].map(({ permissions }) => permissions[0]?.domid);
     const watchers = [...this.watches].map(({ subject }) => subject.domid);
+    const memory = (domid: DomId): number =>
+      [...this.tree]
+        .filter(([, { permissions }]) => permissions[0]?.domid === domid)
+        .map(([path, { value, permissions }]) => nodeBytes(path, encodeText(value).length, permissions.length))
+        .reduce((sum, bytes) => sum + bytes, 0);
     const present = [...owners, ...watchers, ...this.introduced.keys()].filter((domid) => domid !== undefined);
     const count = (all: readonly unknown[], domid: DomId) => all.filter((one) => one === domid).length;
     return [...new Set(present)]
       .sort((a, b) => a - b)
-      .map((domid) => ({ domid, nodes: count(owners, domid), watches: count(watchers, domid), transactions: 0 }));
+      .map((domid) => ({
+        domid,
+        nodes: count(owners, domid),
+        watches: count(watchers, domid),
+        transactions: 0,
+        memory: memory(domid),
+      }));
   }
 
   get watchesLeft(): number {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CONFLICTS_MAX } from '../../../src/services/xenstore-state/reservations.ts';
 import { encodeStrings, messageTypes } from '../../../src/wire/xenstore-message.ts';
+import type { PortError } from '../../../src/xen/ports.ts';
+import type { XenStoreWriter } from '../../../src/xen/xenstore-port.ts';
 import type { LinuxRing } from './linux-ring.ts';
 import { rawClient } from './raw-client.ts';
 import { SplitStore } from './split-store.ts';
@@ -206,6 +208,31 @@ describe('a client that misbehaves', () => {
     });
     await expect(overfull).rejects.toMatchObject({ code: 'ENOSPC' });
     await builder.write('/local/domain/16/by-builder', '');
+  });
+
+  it('and fills more memory than its quota is told so, in transactions as well, and others are not', async () => {
+    const { store, builder } = await withRawClient();
+    const guest = store.connect(16);
+    const large = 'x'.repeat(2048);
+    const fill = async (target: XenStoreWriter, name: string): Promise<string> => {
+      for (let index = 0; index < 400; index += 1) {
+        const written = await target.write(`${name}/${index}`, large).catch((error: PortError) => error.code);
+        if (written !== undefined) return `${written} after ${index}`;
+      }
+      return 'never';
+    };
+    const full = guest.transaction(async (transaction) => {
+      throw new Error(await fill(transaction, 'transaction'));
+    });
+    await expect(full).rejects.toThrow(/^ENOMEM after 2[0-4]\d$/);
+    expect(await fill(guest, 'direct')).toMatch(/^ENOMEM after 2[0-4]\d$/);
+    await expect(guest.write('one-more', large)).rejects.toMatchObject({ code: 'ENOMEM' });
+    await builder.write('/local/domain/16/by-builder', large);
+    const other = await store.addClient(builder, 17);
+    await other.write('own', large);
+    await guest.remove('direct/0');
+    await guest.remove('direct/1');
+    await guest.write('one-more', large);
   });
 
   it('and opens too many transactions is told so', async () => {
