@@ -3,6 +3,8 @@
  * kernel command line (src/image), and the tables in docs/policy.md. What no manifest says, Xen refuses.
  */
 
+import type { StorePrivilege } from '../contracts/store-privileges.ts';
+
 export type ServiceName =
   | 'bootstrapper'
   | 'pciback'
@@ -95,6 +97,8 @@ export interface Manifest {
   readonly grants: readonly GrantRight[];
   readonly channels: readonly ChannelRight[];
   readonly xenstore: readonly XenstoreRight[];
+  /** XenStore-Logic goes by it. */
+  readonly storePrivilege?: StorePrivilege;
   readonly devices: readonly DeviceRight[];
 }
 

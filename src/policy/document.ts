@@ -85,6 +85,7 @@ function service(manifest: Manifest): string {
       ['path', 'access', 'why'],
       manifest.xenstore.map(({ path, access, why }) => [code(path), access, why]),
     ),
+    ...section("More than XenStore's permissions say", ['right', 'where', 'why'], privilegeRows(manifest)),
     ...section(
       'Devices',
       ['class', 'why'],
@@ -101,6 +102,18 @@ function service(manifest: Manifest): string {
       manifest.files.map((file) => [code(file.path), file.package, file.why]),
     ),
   ].join('\n\n');
+}
+
+function privilegeRows({ storePrivilege }: Manifest): string[][] {
+  if (!storePrivilege) return [];
+  const { owns, except, reads, control, counts, why } = storePrivilege;
+  const places = (paths: readonly string[]): string => paths.map(code).join(', ');
+  return [
+    ['acts as the owner', `${places(owns)}${except.length > 0 ? ` but for ${places(except)}` : ''}`, why],
+    ...(reads.length > 0 ? [['reads', places(reads), why]] : []),
+    ...(control ? [['introduces and releases domains', '', why]] : []),
+    ...(counts ? [['asks what domains use', '', why]] : []),
+  ];
 }
 
 function guest(manifests: readonly Manifest[]): string {

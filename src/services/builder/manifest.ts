@@ -1,3 +1,4 @@
+import { storePrivileges } from '../../contracts/store-privileges.ts';
 import { defineManifest, pvBuildRights } from '../../kit/manifest.ts';
 
 export const manifest = defineManifest({
@@ -41,5 +42,6 @@ export const manifest = defineManifest({
     { path: '/local/domain/<VM>', access: 'write', why: 'makes the home of every VM it builds' },
     { path: '~', access: 'write', why: 'its state and the links it serves' },
   ],
+  storePrivilege: storePrivileges.builder,
   devices: [],
 });

@@ -1,3 +1,4 @@
+import { storePrivileges } from '../../contracts/store-privileges.ts';
 import { defineManifest } from '../../kit/manifest.ts';
 
 export const manifest = defineManifest({
@@ -47,5 +48,6 @@ export const manifest = defineManifest({
     { path: '~', access: 'write', why: 'its state, its link to Builder, backend/pci for each driver VM' },
     { path: '/local/domain/<driver VM>/device/pci', access: 'read', why: 'follows the state of pcifront' },
   ],
+  storePrivilege: storePrivileges.pciback,
   devices: [{ class: 'pci-bus', why: 'enumerates the bus and resets devices between owners' }],
 });

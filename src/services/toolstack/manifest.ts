@@ -1,3 +1,4 @@
+import { storePrivileges } from '../../contracts/store-privileges.ts';
 import { defineManifest } from '../../kit/manifest.ts';
 
 export const manifest = defineManifest({
@@ -46,5 +47,6 @@ export const manifest = defineManifest({
     { path: '~', access: 'write', why: 'its state and its link to Builder' },
     { path: '/', access: 'read', why: 'shows the operator the store' },
   ],
+  storePrivilege: storePrivileges.toolstack,
   devices: [],
 });
