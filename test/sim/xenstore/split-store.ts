@@ -239,14 +239,20 @@ export class SplitStore {
   }
 
   async addRing(builder: XenStore, domid: number): Promise<void> {
-    this.create(domid);
-    const port = this.openStorePort(domid);
-    this.build(domid, port);
+    const port = this.prepare(domid);
     const home = `/local/domain/${domid}`;
     await builder.mkdir(home);
     await builder.setPermissions(home, [{ domid, access: 'none' }]);
     await builder.write(`${home}/domid`, String(domid));
     await builder.introduce(domid, 0, port);
+  }
+
+  /** A domain that nobody has introduced yet; the port of its store channel. */
+  prepare(domid: number): EventPort {
+    this.create(domid);
+    const port = this.openStorePort(domid);
+    this.build(domid, port);
+    return port;
   }
 
   connect(domid: number): XenStore {
