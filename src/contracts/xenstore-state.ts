@@ -101,6 +101,8 @@ export const stateNotes = {
       children: bytes,
     }),
   ],
+  /** The client has no right to know of a node that its transaction has looked at: what becomes of it is nothing to the transaction. */
+  unsee: [17, struct({ domid: u16, transaction, path: text }), nothing],
   setTarget: [4, struct({ domid: u16, target: u16 }), struct({ known: flag })],
   /** The domain runs again after a shutdown. */
   resumed: [7, struct({ domid: u16 }), struct({ known: flag })],

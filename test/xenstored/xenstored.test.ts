@@ -136,6 +136,17 @@ test('64 clients count in transactions: no increment is lost, and everybody gets
     expect(Math.max(...conflicts)).toBeLessThan(64);
   }));
 
+test("nobody names another's connection as if it were a domain", () =>
+  withClients(2, async (client, other) => {
+    for (let domid = 16; domid < 24; domid += 1) {
+      // One of them is its own.
+      expect(['error:ENOENT', 'error:EINVAL']).toContain(await client.ask('release', [String(domid)]));
+      expect(await client.ask('introduce', [String(domid), '0', '1'])).toBe('error:EINVAL');
+      expect(await client.ask('setTarget', [String(domid), '17'])).toBe('error:ENOENT');
+    }
+    expect(await other.ask('getDomainPath', ['0'])).toBe('/local/domain/0');
+  }));
+
 test('a connection that ends takes its watches and transactions along', async () => {
   await withClients(1, async (client) => {
     await client.ask('watch', ['/gone', 'g']);

@@ -1,5 +1,5 @@
 /** Clients coming and going: introduction, release, death. What State has to know of it is a change. */
-import { LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
+import { BUILDER_DOMID, LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
 import { resetRings } from '../../kit/ring.ts';
 import {
   CONNECTION_CONNECTED,
@@ -27,6 +27,11 @@ export class Domains implements DomainRequests {
     private readonly state: StateClient,
     private readonly journal: Journal,
   ) {}
+
+  /** Builder introduces connections of other kinds, too. */
+  knows(asker: DomId, domid: DomId): boolean {
+    return asker === BUILDER_DOMID || this.isDomain(domid);
+  }
 
   isIntroduced(domid: DomId): boolean {
     return this.isDomain(domid) && this.table.of(domid) !== undefined;

@@ -38,7 +38,10 @@ function look(request: Request, given: string | undefined, right: Right, what: L
   const found = state.look({ domid: connection, transaction, path, value, childrenFrom });
   if (found.outcome === 'no-connection') throw new Error(`xenstore-state does not know domain ${connection}`);
   if (found.outcome === 'no-transaction') return 'ENOENT';
-  if (!isAllowed({ domid, target: found.target }, path, found.permissions, right)) return 'EACCES';
+  if (!isAllowed({ domid, target: found.target }, path, found.permissions, right)) {
+    if (transaction !== 0) state.ask('unsee', { domid: connection, transaction, path });
+    return 'EACCES';
+  }
   const limits = limitsOf(domid);
   if (transaction !== 0 && limits && found.usage.transactionNodes > limits.transactionNodesMax) return 'ENOSPC';
   return { ...found, path };

@@ -80,19 +80,20 @@ export const introduce = control(({ connection: asker, payload, domains }) => {
   // The second one, the ring's frame, is not needed: the ring is grant 1.
   const [domid, gfn, port] = numbers(payload, 3) ?? [];
   if (domid === undefined || domid === asker || gfn === undefined || !port) return 'EINVAL';
+  if (!domains.knows(asker, domid)) return 'EINVAL';
   return domains.introduce(domid, port);
 });
 
 export const release = control(({ connection: asker, payload, domains }) => {
   const [domid] = numbers(payload, 1) ?? [];
   if (domid === undefined || domid === asker) return 'EINVAL';
-  return domains.release(domid);
+  return domains.knows(asker, domid) ? domains.release(domid) : 'ENOENT';
 });
 
-export const resume = control(({ payload, state }) => {
+export const resume = control(({ connection: asker, payload, domains, state }) => {
   const [domid] = numbers(payload, 1) ?? [];
   if (domid === undefined) return 'EINVAL';
-  return state.ask('resumed', { domid }).known ? acknowledged : 'ENOENT';
+  return domains.knows(asker, domid) && state.ask('resumed', { domid }).known ? acknowledged : 'ENOENT';
 });
 
 export const isDomainIntroduced = control(({ payload, domains }) => {
@@ -100,8 +101,9 @@ export const isDomainIntroduced = control(({ payload, domains }) => {
   return domid === undefined ? 'EINVAL' : encodeStrings([domains.isIntroduced(domid) ? 'T' : 'F']);
 });
 
-export const setTarget = control(({ payload, state }) => {
+export const setTarget = control(({ connection: asker, payload, domains, state }) => {
   const [domid, target] = numbers(payload, 2) ?? [];
   if (domid === undefined || target === undefined || target > LAST_GUEST_DOMID) return 'EINVAL';
+  if (![domid, target].every((one) => domains.knows(asker, one))) return 'ENOENT';
   return state.ask('setTarget', { domid, target }).known ? acknowledged : 'ENOENT';
 });

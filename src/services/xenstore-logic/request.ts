@@ -18,6 +18,8 @@ export interface Request {
 
 /** What the requests of the control kind do to clients. */
 export interface DomainRequests {
+  /** Whether the domid names a domain to the asker, and not somebody else's connection. */
+  knows(asker: DomId, domid: DomId): boolean;
   isIntroduced(domid: DomId): boolean;
   /** EINVAL: the domain's ring or channel is not to be had. */
   introduce(domid: DomId, port: number): Change | 'EINVAL';

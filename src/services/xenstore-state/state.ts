@@ -124,6 +124,10 @@ export class XenStoreState {
       return this.firing(announce ? this.announced('@releaseDomain') : []);
     },
     resumed: ({ domid }) => ({ known: this.connections.shutDown(domid, false) }),
+    unsee: ({ domid, transaction, path }) => {
+      this.transactions.of(domid, transaction)?.unsee(path);
+      return {};
+    },
     setTarget: ({ domid, target }) => {
       const connection = this.connections.get(domid);
       if (!connection || !this.connections.get(target)) return { known: false };

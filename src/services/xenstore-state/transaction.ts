@@ -69,6 +69,10 @@ export class Transaction implements NodeMap {
     return [...this.seen.keys()].some((seen) => seen === path || seen.startsWith(`${path}/`));
   }
 
+  unsee(path: string): void {
+    this.seen.delete(path);
+  }
+
   get(path: string): StoreNode | undefined {
     if (!this.copies.has(path)) {
       const node = this.base.get(path);

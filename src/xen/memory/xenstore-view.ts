@@ -98,8 +98,9 @@ export class TreeView implements XenStoreWriter {
 
   private look(path: string, right: 'read' | 'write' | 'owner'): TreeNode | undefined {
     const absolute = this.absolute(path);
-    this.seen.set(absolute, this.original.get(absolute));
+    // Of what it may not look at, it may not learn that it changes.
     demand(this.tree, absolute, this.subject, right);
+    this.seen.set(absolute, this.original.get(absolute));
     return this.tree.get(absolute);
   }
 

@@ -443,6 +443,20 @@ describe('fairness', () => {
     expect(await slow.list('own')).toHaveLength(5);
   });
 
+  it('a transaction is nothing to nodes that its client may not read', async () => {
+    const { store, builder, client } = await withRawClient();
+    const other = await store.addClient(builder, 17);
+    client.send(client.packet(messageTypes.transactionStart, encodeStrings([''])));
+    await store.xen.settle();
+    const transaction = Number(client.texts().at(-1));
+    client.send(client.packet(messageTypes.read, encodeStrings(['/local/domain/17/x']), transaction));
+    await store.xen.settle();
+    await other.write('x', 'changed');
+    client.send(client.packet(messageTypes.transactionEnd, encodeStrings(['T']), transaction));
+    await store.xen.settle();
+    expect(client.texts().slice(-2)).toEqual(['EACCES', 'OK']);
+  });
+
   it('a client that begins such a transaction and does not end it holds nobody up for long', async () => {
     const { store, builder, client } = await withRawClient();
     const other = await store.addClient(builder, 17);

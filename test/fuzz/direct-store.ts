@@ -1,0 +1,195 @@
+/**
+ * XenStore-Logic's handlers and XenStore-State without anything between them: no rings to State, no scheduler, no VM. Events wait in one queue, first
+ * come first served as with Xen's; the number of handler runs is the time. For very many requests.
+ */
+import { BUILDER_DOMID } from '../../src/contracts/domids.ts';
+import { CONTENTS_PAGES } from '../../src/contracts/xenstore-contents.ts';
+import { JOURNAL_PAGES } from '../../src/contracts/xenstore-state.ts';
+import { onEvent, onStart, onTick, onWake } from '../../src/services/xenstore-logic/logic.ts';
+import type { LogicPorts } from '../../src/services/xenstore-logic/ports.ts';
+import { Contents } from '../../src/services/xenstore-state/contents.ts';
+import { answerMessage } from '../../src/services/xenstore-state/messages.ts';
+import { SECONDS_MAX } from '../../src/services/xenstore-state/reservations.ts';
+import { XenStoreState } from '../../src/services/xenstore-state/state.ts';
+import { type DomId, type EventPort, PortError, type SharedRegion } from '../../src/xen/ports.ts';
+import { FlatRegion } from './flat-region.ts';
+
+/** More than any settling takes: something goes round in circles. */
+const RUNS_MAX = 200_000;
+const WAKE = 0;
+
+export interface DirectStoreOptions {
+  readonly actsAs?: LogicPorts['actsAs'];
+  readonly rootOwner?: DomId;
+}
+
+export class DirectStore {
+  readonly log: string[] = [];
+  runs = 0;
+  private box: Uint8Array | null = null;
+  private readonly pages = new Map<DomId, SharedRegion>();
+  private readonly mapped = new Map<number, SharedRegion>();
+  /** Clients' ports, and Logic's at their other ends. */
+  private readonly handlers = new Map<EventPort, () => void>();
+  private readonly logicPorts = new Map<EventPort, EventPort>();
+  private readonly clientPorts = new Map<EventPort, EventPort>();
+  private lastNumber = WAKE;
+  private readonly queue: { readonly port: EventPort; run(): void }[] = [];
+  private readonly pending = new Set<EventPort>();
+  private readonly ports: LogicPorts;
+  readonly builderPort: EventPort;
+
+  constructor({ actsAs = (domid) => domid, rootOwner = BUILDER_DOMID }: DirectStoreOptions = {}) {
+    const contents = new FlatRegion(CONTENTS_PAGES);
+    const journal = new FlatRegion(JOURNAL_PAGES);
+    const log = (line: string): unknown => this.log.push(line);
+    const state = new XenStoreState(new Contents(contents), { contents: [], journal: [] }, rootOwner);
+    this.ports = {
+      ...this.memory(),
+      eventChannels: this.channels(),
+      state: { exchange: (message) => answerMessage(state, message, log).answer, settle: () => undefined },
+      contents,
+      journal,
+      actsAs,
+      // Domains neither die nor shut down here.
+      domains: () => [...this.pages.keys()].map((domid) => ({ domid, dying: false, shutdown: null })),
+      wake: () => this.post(WAKE, () => this.handle(() => onWake(this.ports))),
+      startAgain: () => {
+        throw new Error('xenstore-logic would start again');
+      },
+      log,
+    };
+    this.makePage(BUILDER_DOMID);
+    this.builderPort = this.openPort();
+    onStart(this.ports, [{ domid: BUILDER_DOMID, port: this.builderPort }]);
+  }
+
+  /** The ring page of a domain. */
+  makePage(domid: DomId): SharedRegion {
+    const page = new FlatRegion(1);
+    this.pages.set(domid, page);
+    return page;
+  }
+
+  removePage(domid: DomId): void {
+    this.pages.delete(domid);
+  }
+
+  pageOf(domid: DomId): SharedRegion {
+    const page = this.pages.get(domid);
+    if (!page) throw new PortError('ESRCH', 'grantMap', `domain ${domid}`);
+    return page;
+  }
+
+  openPort(handler: () => void = () => undefined): EventPort {
+    const port = this.number();
+    this.handlers.set(port, handler);
+    return port;
+  }
+
+  onEvent(port: EventPort, handler: () => void): void {
+    this.handlers.set(port, handler);
+  }
+
+  closePort(port: EventPort): void {
+    this.handlers.delete(port);
+    this.clientPorts.delete(this.logicPorts.get(port) ?? WAKE);
+    this.logicPorts.delete(port);
+  }
+
+  /** What its clients have open. */
+  get open(): { readonly pages: number; readonly ports: number } {
+    return { pages: this.pages.size, ports: this.handlers.size };
+  }
+
+  get isIdle(): boolean {
+    return this.queue.length === 0;
+  }
+
+  /** By a client. */
+  notify(port: EventPort): void {
+    const logicPort = this.logicPorts.get(port);
+    if (logicPort !== undefined) this.post(logicPort, () => this.handle(() => onEvent(this.ports, logicPort)));
+  }
+
+  /** Until nothing is left to do, however long that takes; `between` is called after every run. */
+  settle(between: () => void): void {
+    for (let second = 0; second <= SECONDS_MAX; second += 1) {
+      this.runAll(between);
+      onTick(this.ports);
+    }
+    this.runAll(between);
+  }
+
+  private runAll(between: () => void): void {
+    const runsMax = this.runs + RUNS_MAX;
+    for (let next = this.queue.shift(); next; next = this.queue.shift()) {
+      this.pending.delete(next.port);
+      next.run();
+      between();
+      if (this.runs > runsMax) throw new Error('the store does not come to rest');
+    }
+  }
+
+  private handle(handler: () => void): void {
+    this.runs += 1;
+    handler();
+  }
+
+  private post(port: EventPort, run: () => void): void {
+    if (this.pending.has(port)) return;
+    this.pending.add(port);
+    this.queue.push({ port, run });
+  }
+
+  private memory(): Pick<LogicPorts, 'box' | 'rings'> {
+    return {
+      box: {
+        read: () => this.box?.slice() ?? null,
+        write: (bytes) => {
+          this.box = bytes.slice();
+        },
+      },
+      rings: {
+        map: (domid) => {
+          const ring = this.number();
+          this.mapped.set(ring, this.pageOf(domid));
+          return ring;
+        },
+        at: (ring) => this.mapped.get(ring) ?? missing(`ring ${ring}`),
+        unmap: (ring) => void (this.mapped.delete(ring) || missing(`ring ${ring}`)),
+      },
+    };
+  }
+
+  private channels(): LogicPorts['eventChannels'] {
+    return {
+      bindInterdomain: (_, remote) => {
+        if (!this.handlers.has(remote) || this.logicPorts.has(remote))
+          throw new PortError('EINVAL', 'bindInterdomain', `port ${remote}`);
+        const port = this.number();
+        this.logicPorts.set(remote, port);
+        this.clientPorts.set(port, remote);
+        this.notify(remote);
+        return port;
+      },
+      unbind: (port) => {
+        this.logicPorts.delete(this.clientPorts.get(port) ?? WAKE);
+        this.clientPorts.delete(port);
+      },
+      notify: (port) => {
+        const client = this.clientPorts.get(port);
+        if (client !== undefined) this.post(client, () => this.handlers.get(client)?.());
+      },
+    };
+  }
+
+  private number(): number {
+    this.lastNumber += 1;
+    return this.lastNumber;
+  }
+}
+
+function missing(what: string): never {
+  throw new Error(`xenstore-logic uses ${what}, which is not there`);
+}
