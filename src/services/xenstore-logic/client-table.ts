@@ -1,7 +1,8 @@
 /**
  * The table of connected clients, in the recovery box: which ring and port are whose, and what is left to do for them. It is all that Logic
  * itself keeps from one handler to the next. Whoever reads it checks it: a table that is none ends the process, and the next one makes
- * it anew from State's registry.
+ * it anew from State's registry. Records are sorted by domid and indexed by port, and those that wait are counted: a request costs
+ * much the same among a thousand clients as among ten.
  */
 import { LAST_GUEST_DOMID } from '../../contracts/domids.ts';
 import type { DomId, EventPort } from '../../xen/ports.ts';
@@ -26,9 +27,15 @@ export interface Client {
 const flags = ['waiting', 'unsent', 'partial', 'held', 'broken'] as const;
 const WAITING_BIT = 1 << flags.indexOf('waiting');
 const HELD_BIT = 1 << flags.indexOf('held');
-const MAGIC = 0x31_4c_4e_45;
-const HEADER_BYTES = 8;
+const MAGIC = 0x32_4c_4e_45;
+/** Words of the header: the magic number, whose turn was last, how many have either bit set. */
+const TURN = 4;
+const WAITING = 8;
+const HELD = 12;
+const HEADER_BYTES = 16;
 const RECORD_BYTES = 12;
+/** Behind the records: their numbers, in the order of their ports. */
+const INDEX_BYTES = 2;
 /** Where a record has its fields. */
 const DOMID = 0;
 const FLAGS = 2;
@@ -53,7 +60,7 @@ export class ClientTable {
 
   static read(box: RecoveryBox): ClientTable {
     const bytes = box.read();
-    if (!bytes || bytes.length < HEADER_BYTES || (bytes.length - HEADER_BYTES) % RECORD_BYTES !== 0)
+    if (!bytes || bytes.length < HEADER_BYTES || (bytes.length - HEADER_BYTES) % (RECORD_BYTES + INDEX_BYTES) !== 0)
       throw new Error('the recovery box holds no client table');
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (view.getUint32(0, true) !== MAGIC) throw new Error('the recovery box holds something else');
@@ -81,15 +88,15 @@ export class ClientTable {
   }
 
   of(domid: DomId): Client | undefined {
-    for (let index = 0; index < this.count; index += 1)
-      if (this.view.getUint16(offsetOf(index) + DOMID, true) === domid) return this.client(index);
-    return undefined;
+    const index = this.first((at) => this.view.getUint16(offsetOf(at) + DOMID, true) >= domid);
+    const client = index < this.count ? this.client(index) : undefined;
+    return client?.domid === domid ? client : undefined;
   }
 
   at(port: EventPort): Client | undefined {
-    for (let index = 0; index < this.count; index += 1)
-      if (this.view.getUint32(offsetOf(index) + PORT, true) === port) return this.client(index);
-    return undefined;
+    const index = this.first((at) => this.view.getUint32(offsetOf(this.byPort(at)) + PORT, true) >= port);
+    const client = index < this.count ? this.client(this.byPort(index)) : undefined;
+    return client?.port === port ? client : undefined;
   }
 
   /** Nothing is known of any client any more but that it is there. */
@@ -100,28 +107,25 @@ export class ClientTable {
 
   /** As of the last `save`. Another turn for all whose changes are held; false: nobody's is. */
   retryHeld(): boolean {
-    let some = false;
-    for (let index = 0; index < this.count; index += 1) {
-      if ((this.flagsAt(index) & HELD_BIT) === 0) continue;
-      Object.assign(this.client(index), { held: false, waiting: true });
-      some = true;
-    }
-    return some;
+    if (this.view.getUint32(HELD, true) === 0) return false;
+    for (let index = 0; index < this.count; index += 1)
+      if ((this.flagsAt(index) & HELD_BIT) !== 0) Object.assign(this.client(index), { held: false, waiting: true });
+    return true;
   }
 
   /** As of the last `save`. */
   get someoneWaits(): boolean {
-    for (let index = 0; index < this.count; index += 1) if (this.waits(index)) return true;
-    return false;
+    return this.view.getUint32(WAITING, true) > 0;
   }
 
   /** As of the last `save`. Clients take turns, so that a busy one holds nobody up for long. */
   nextWaiting(): Client | undefined {
-    const turn = this.view.getUint32(4, true);
+    if (!this.someoneWaits) return undefined;
+    const turn = this.view.getUint32(TURN, true);
     for (let step = 1; step <= this.count; step += 1) {
       const index = (turn + step) % this.count;
-      if (!this.waits(index)) continue;
-      this.view.setUint32(4, index, true);
+      if ((this.flagsAt(index) & WAITING_BIT) === 0) continue;
+      this.view.setUint32(TURN, index, true);
       return this.client(index);
     }
     return undefined;
@@ -130,15 +134,29 @@ export class ClientTable {
   /** The next one of those that wait. */
   giveTurnTo({ domid }: Client): void {
     const index = this.all().findIndex((client) => client.domid === domid);
-    this.view.setUint32(4, (index + this.count - 1) % this.count, true);
+    this.view.setUint32(TURN, (index + this.count - 1) % this.count, true);
   }
 
   private get count(): number {
-    return (this.view.byteLength - HEADER_BYTES) / RECORD_BYTES;
+    return (this.view.byteLength - HEADER_BYTES) / (RECORD_BYTES + INDEX_BYTES);
   }
 
-  private waits(index: number): boolean {
-    return (this.flagsAt(index) & WAITING_BIT) !== 0;
+  /** The first place that is right, of places of which all are after the first one; `count` if none is. */
+  private first(isRight: (place: number) => boolean): number {
+    let [low, high] = [0, this.count];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isRight(middle)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** The record that is at this place in the order of ports. */
+  private byPort(place: number): number {
+    const index = this.view.getUint16(offsetOf(this.count) + INDEX_BYTES * place, true);
+    if (index >= this.count) throw new Error('the client table is damaged');
+    return index;
   }
 
   private flagsAt(index: number): number {
@@ -153,17 +171,32 @@ export class ClientTable {
 
   /** Brings the bytes up to date with the clients that were handed out. */
   private settle(): void {
-    for (const [index, client] of this.handedOut) encode(this.view, offsetOf(index), client);
+    for (const [index, client] of this.handedOut) {
+      const before = this.flagsAt(index);
+      encode(this.view, offsetOf(index), client);
+      const after = this.flagsAt(index);
+      this.recount(WAITING, WAITING_BIT, before, after);
+      this.recount(HELD, HELD_BIT, before, after);
+    }
+  }
+
+  private recount(counter: number, bit: number, before: number, after: number): void {
+    const change = Number((after & bit) !== 0) - Number((before & bit) !== 0);
+    if (change !== 0) this.view.setUint32(counter, this.view.getUint32(counter, true) + change, true);
   }
 
   private rebuild(clients: readonly Client[]): void {
-    const turn = this.view.getUint32(4, true);
-    this.view = new DataView(new ArrayBuffer(HEADER_BYTES + clients.length * RECORD_BYTES));
+    const turn = this.view.getUint32(TURN, true);
+    const sorted = [...clients].sort((a, b) => a.domid - b.domid);
+    this.view = new DataView(new ArrayBuffer(HEADER_BYTES + sorted.length * (RECORD_BYTES + INDEX_BYTES)));
     this.view.setUint32(0, MAGIC, true);
-    this.view.setUint32(4, turn, true);
+    this.view.setUint32(TURN, turn, true);
     this.handedOut.clear();
-    for (const [index, client] of clients.entries()) this.handedOut.set(index, client);
+    for (const [index, client] of sorted.entries()) this.handedOut.set(index, client);
     this.settle();
+    const byPort = [...sorted.entries()].sort(([, a], [, b]) => a.port - b.port);
+    for (const [place, [index]] of byPort.entries())
+      this.view.setUint16(offsetOf(sorted.length) + INDEX_BYTES * place, index, true);
   }
 }
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Permissions } from '../../contracts/xenstore-state.ts';
 import { inherited, isAllowed } from './access.ts';
@@ -142,17 +143,58 @@ describe('the client table', () => {
     expect(again.at(16)).toBeUndefined();
   });
 
+  /** Magic number, turn, counters; then one record and its place in the order of ports. */
+  const bytes = (domid: readonly [number, number], flags: number, place: number) =>
+    Uint8Array.of(0x45, 0x4e, 0x4c, 0x32, ...Array(12).fill(0), ...domid, flags, 0, 7, ...Array(7).fill(0), place, 0);
+
+  it('is read from what it has written', () => {
+    expect(ClientTable.read({ read: () => bytes([16, 0], 0x1, 0), write: () => undefined }).at(7)?.waiting).toBe(true);
+  });
+
   it.each([
     ['nothing', null],
     ['something short', Uint8Array.of(1)],
-    ['something else', new Uint8Array(20)],
-    ['half a record', Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 1)],
-    ['a reserved domid', Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 0xf0, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
-    [
-      'flags that do not exist',
-      Uint8Array.of(0x45, 0x4e, 0x4c, 0x31, 0, 0, 0, 0, 1, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-    ],
-  ])('is not read from %s', (_, bytes) => {
-    expect(() => ClientTable.read({ read: () => bytes, write: () => undefined }).all()).toThrow();
+    ['something else', new Uint8Array(30)],
+    ['half a record', bytes([16, 0], 0, 0).subarray(0, 29)],
+    ['a reserved domid', bytes([0xf0, 0x7f], 0, 0)],
+    ['flags that do not exist', bytes([16, 0], 0x20, 0)],
+    ['an order of ports that is none', bytes([16, 0], 0, 1)],
+  ])('is not read from %s', (_, damaged) => {
+    const use = () => {
+      const table = ClientTable.read({ read: () => damaged, write: () => undefined });
+      return [table.all(), table.at(7)];
+    };
+    expect(use).toThrow();
+  });
+
+  it('finds every client by domid and by port, and nobody else, whoever came and went', () => {
+    const change = fc.record({ domid: fc.integer({ min: 0, max: 60 }), waiting: fc.boolean(), held: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 80 }), (changes) => {
+        const kept = box();
+        let table = ClientTable.empty(kept);
+        const model = new Map<number, { waiting: boolean; held: boolean }>();
+        for (const [index, { domid, ...flags }] of changes.entries()) {
+          const present = table.of(domid);
+          if (present && index % 3 === 0) table.remove(present);
+          else Object.assign(present ?? table.add(domid, (domid * 37) % 61, domid + 1000), flags);
+          if (present && index % 3 === 0) model.delete(domid);
+          else model.set(domid, flags);
+          table.save();
+          table = ClientTable.read(kept);
+        }
+        expect(table.someoneWaits).toBe([...model.values()].some(({ waiting }) => waiting));
+        for (let domid = 0; domid <= 60; domid += 1) {
+          const port = (domid * 37) % 61;
+          const expected = model.get(domid);
+          expect(table.at(port)).toBe(table.of(domid));
+          expect(table.of(domid)).toEqual(expected && expect.objectContaining({ domid, port, ...expected }));
+        }
+        const held = [...model.values()].some((flags) => flags.held);
+        expect(table.retryHeld()).toBe(held);
+        table.save();
+        expect(ClientTable.read(kept).retryHeld()).toBe(false);
+      }),
+    );
   });
 });
