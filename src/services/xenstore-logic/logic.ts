@@ -81,7 +81,7 @@ export function onFailure(ports: LogicPorts): void {
 }
 
 function serve(ports: LogicPorts, table: ClientTable, client: Client): void {
-  client.waiting = false;
+  Object.assign(client, { waiting: false, held: false });
   const logic = new Logic(ports, table);
   logic.serve(client);
   // Looked at again after the client was told that there is room: what it added before that made no event.

@@ -13,6 +13,7 @@ import type { Transaction } from './transaction.ts';
 export const CONFLICTS_MAX = 5;
 export const HELD_MAX = 2000;
 export const SECONDS_MAX = 2;
+const HELD_BY_WAITING = HELD_MAX / 10;
 
 export const savedReservations = struct({
   conflicts: list(struct({ domid: u16, count: u32 })),
@@ -32,10 +33,12 @@ export class Reservations {
     this.conflicts.delete(domid);
   }
 
-  /** One at a time. */
+  /** One at a time. Those who wait for one count as held many times, so that nobody keeps it who does not end. */
   started(domid: number, transaction: number): void {
-    const failed = (this.conflicts.get(domid) ?? 0) >= CONFLICTS_MAX;
-    if (failed && !this.reserved) this.reserved = { transaction, domid, held: 0, seconds: 0 };
+    if ((this.conflicts.get(domid) ?? 0) < CONFLICTS_MAX) return;
+    if (this.reserved) this.reserved.held += HELD_BY_WAITING;
+    this.tooLong();
+    this.reserved ??= { transaction, domid, held: 0, seconds: 0 };
   }
 
   ended(transaction: number): void {

@@ -213,6 +213,21 @@ describe('a transaction that keeps conflicting', () => {
     write('/a', '');
   });
 
+  it('that does not end gives way to another one that keeps conflicting', () => {
+    const { state, write, overwrite } = conflicting();
+    write('/b', '');
+    const start = () => state.answer('transactionStart', { domid: OTHER, transactionsMax: null }).transaction;
+    const looked = (transaction: number) =>
+      state.answer('look', { domid: OTHER, transaction, path: '/b', value: false, childrenFrom: null });
+    for (let time = 0; time < CONFLICTS_MAX + 12; time += 1) {
+      const transaction = start();
+      looked(transaction);
+      write('/b', String(time));
+      state.answer('transactionEnd', { domid: OTHER, transaction, commit: true, nodesMax: null });
+    }
+    expect(overwrite()).toBe('ok');
+  });
+
   it('that is forgotten holds nobody', () => {
     const { state, overwrite } = conflicting();
     state.answer('forget', { domid: GUEST });
