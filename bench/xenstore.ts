@@ -1,0 +1,44 @@
+/**
+ * `npm run bench:xenstore`: what XenStore in two VMs, rolled back after every response, costs beside Debian's servers in domain 0. One Xen, one
+ * virtual host, one client program; each server with each number of clients has a fresh boot. Ratios travel between machines; seconds do not.
+ */
+import { parseArgs } from 'node:util';
+import { buildParts } from './xenstore/images.ts';
+import { measureServer } from './xenstore/machine.ts';
+import { servers } from './xenstore/plan.ts';
+import { type Measurement, table } from './xenstore/table.ts';
+
+const HELP = `usage: npm run bench:xenstore -- [--quick] [--clients N]… [--server NAME]…
+
+  --quick         a second for each operation instead of five
+  --clients N     how many clients at once, instead of 1 and 8; 64 takes minutes to boot
+  --server NAME   only these: ${servers.join(' ')}
+`;
+const DURATION_MS = 5_000;
+const QUICK_DURATION_MS = 1_000;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    clients: { type: 'string', multiple: true, default: ['1', '8'] },
+    server: { type: 'string', multiple: true, default: [...servers] },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+async function main(): Promise<void> {
+  if (values.help) return void process.stdout.write(HELP);
+  const durationMs = values.quick ? QUICK_DURATION_MS : DURATION_MS;
+  const measurements: Measurement[] = [];
+  const parts = await buildParts();
+  for (const clients of values.clients.map(Number))
+    for (const server of servers.filter((name) => values.server.includes(name))) {
+      const startedMs = performance.now();
+      const results = await measureServer(parts, { server, clients, durationMs });
+      measurements.push({ server, clients, results });
+      console.log(`${server}, ${clients} clients: ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+    }
+  console.log(`\n${table(measurements)}`);
+}
+
+await main();

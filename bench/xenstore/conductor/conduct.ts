@@ -1,0 +1,86 @@
+/** Starts the phases and collects what the clients report. It runs where nodes can be made for others: in domain 0, or in Builder's place. */
+
+import type { DomId, Log } from '../../../src/xen/ports.ts';
+import { domainControl } from '../../../src/xen/real/adapter.ts';
+import type { NodePermission, XenStore } from '../../../src/xen/xenstore-port.ts';
+import { countOf, percentileMs } from '../histogram.ts';
+import {
+  clientDomids,
+  DONE,
+  encodeResult,
+  homeOf,
+  LIST_NODE,
+  LISTED_NODES,
+  type Operation,
+  operations,
+  PHASE_NODE,
+  type Phase,
+  PREPARATION,
+  type Report,
+  type Result,
+} from '../plan.ts';
+import { followReports, type Reports } from './reports.ts';
+
+export interface Orders {
+  readonly clients: number;
+  /** Of one phase. */
+  readonly durationMs: number;
+}
+
+export interface Conducting extends Orders {
+  readonly store: XenStore;
+  /** The conductor's own domid. */
+  readonly self: DomId;
+  /** The domains that are the server. */
+  readonly server: readonly DomId[];
+  readonly log: Log;
+}
+
+export async function conduct(conducting: Conducting): Promise<void> {
+  const { store, clients, durationMs, log } = conducting;
+  await makeNodes(conducting);
+  const reports = await followReports(store, clientDomids(clients));
+  // All clients are ready when this phase has ended.
+  await phase(store, reports, { operation: PREPARATION, durationMs });
+  for (const operation of operations) log(encodeResult(await measure(conducting, reports, operation)));
+  log(DONE);
+}
+
+/** A new node has its parent's permissions. */
+async function makeNodes({ store, self, clients }: Conducting): Promise<void> {
+  const readableByAll: NodePermission[] = [{ domid: self, access: 'read' }];
+  await store.mkdir('/bench');
+  await store.setPermissions('/bench', readableByAll);
+  for (let n = 0; n < LISTED_NODES; n++) await store.mkdir(`${LIST_NODE}/${String(n).padStart(2, '0')}`);
+  for (const domid of clientDomids(clients)) {
+    await store.mkdir(homeOf(domid));
+    await store.setPermissions(homeOf(domid), [{ domid, access: 'none' }]);
+  }
+}
+
+async function phase(store: XenStore, reports: Reports, next: Phase): Promise<readonly Report[]> {
+  const all = reports.all(next.operation);
+  await store.write(PHASE_NODE, JSON.stringify(next));
+  return all;
+}
+
+async function measure(
+  { store, server, durationMs }: Conducting,
+  reports: Reports,
+  operation: Operation,
+): Promise<Result> {
+  const before = processorMs(server);
+  const all = await phase(store, reports, { operation, durationMs });
+  const serverMs = processorMs(server) - before;
+  const latencies = all.map((report) => report.latencies);
+  return {
+    operation,
+    perSecond: all.reduce((sum, report) => sum + countOf(report.latencies) / (report.durationMs / 1000), 0),
+    p50Ms: percentileMs(latencies, 0.5),
+    p99Ms: percentileMs(latencies, 0.99),
+    serverMs: serverMs / latencies.reduce((sum, one) => sum + countOf(one), 0),
+  };
+}
+
+const processorMs = (domids: readonly DomId[]): number =>
+  domids.reduce((sum, domid) => sum + Number(domainControl.info(domid)?.cpuTimeNs ?? 0n) / 1e6, 0);

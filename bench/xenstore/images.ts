@@ -1,0 +1,87 @@
+/** The machine's images for one server: the project's hypervisor, kernels, runtime and policy, and domain 0's archive with all that it builds. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { compactElf } from '../../src/image/compact-elf.ts';
+import { type CpioEntry, writeCpio } from '../../src/image/cpio.ts';
+import { extraEntries } from '../../src/image/extra-files.ts';
+import { initramfs } from '../../src/image/graph.ts';
+import { buildSteps } from '../../src/image/images.ts';
+import type { Artifact, Step } from '../../src/image/step.ts';
+import { archiveName, baseImage } from '../../src/image/steps/initramfs.ts';
+import { kernels } from '../../src/image/steps/kernel.ts';
+import { policy } from '../../src/image/steps/policy.ts';
+import { runtime } from '../../src/image/steps/runtime.ts';
+import { xen } from '../../src/image/steps/xen.ts';
+import { isEnnead, type Server } from './plan.ts';
+import { daemons, programs } from './steps.ts';
+
+const [BASE_NAME, base] = baseImage;
+if (!('step' in base)) throw new Error('the base archive is made by a step');
+const BASE_STEP = base.step;
+const [STATE, LOGIC] = (['xenstore-state', 'xenstore-logic'] as const).map((name) => ({
+  step: initramfs.get(name)!,
+  file: archiveName(name),
+}));
+
+export interface Parts {
+  path(step: Step, file: string): string;
+}
+
+export async function buildParts(): Promise<Parts> {
+  const all = [xen, kernels.core, kernels.pci, runtime, policy, BASE_STEP, STATE!.step, LOGIC!.step, programs, daemons];
+  const { made }: { made: ReadonlyMap<Step, Artifact> } = await buildSteps(all, {});
+  return { path: (step, file) => made.get(step)!.path(file) };
+}
+
+export const machineImages = (parts: Parts, initrd: string) => ({
+  xen: parts.path(xen, 'xen.elf'),
+  kernel: parts.path(kernels.pci, 'pci.elf'),
+  policy: parts.path(policy, 'xenpolicy.bin'),
+  initrd,
+});
+
+/** Writes domain 0's archive to `file`. */
+export async function writeDomainZero(parts: Parts, server: Server, file: string): Promise<void> {
+  const common: CpioEntry[] = [
+    ...['dev', 'proc', 'sys', 'tmp', 'run'].map((path) => ({ kind: 'directory', path }) as const),
+    { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
+    { kind: 'file', path: 'init', mode: 0o755, bytes: await readFile(parts.path(runtime, 'ennead-rt')) },
+    await program(parts, 'domain-zero'),
+    image('core.elf', compactElf(await readFile(parts.path(kernels.core, 'core.elf')))),
+    image(BASE_NAME, await readFile(parts.path(BASE_STEP, BASE_NAME))),
+    image('client.cpio', writeCpio([await program(parts, 'client')])),
+  ];
+  const own = isEnnead(server) ? await enneadEntries(parts, server) : await daemonEntries(parts, server);
+  await writeFile(file, writeCpio([...common, ...own]));
+}
+
+const image = (name: string, bytes: Uint8Array): CpioEntry => ({ kind: 'file', path: `images/${name}`, bytes });
+
+const program = async (parts: Parts, name: string): Promise<CpioEntry> => ({
+  kind: 'file',
+  path: 'service.qbc',
+  bytes: await readFile(parts.path(programs, `${name}.qbc`)),
+});
+
+async function enneadEntries(parts: Parts, server: Server): Promise<CpioEntry[]> {
+  const built = await readFile(parts.path(LOGIC!.step, LOGIC!.file));
+  const logic =
+    server === 'ennead-without-reset'
+      ? writeCpio([await program(parts, 'logic-without-reset')])
+      : new Uint8Array(built);
+  return [
+    image('conductor.cpio', writeCpio([await program(parts, 'conductor')])),
+    image(STATE!.file, await readFile(parts.path(STATE!.step, STATE!.file))),
+    image(LOGIC!.file, logic),
+  ];
+}
+
+/** The daemon with its libraries, under the paths that it was compiled for. */
+async function daemonEntries(parts: Parts, server: Server): Promise<CpioEntry[]> {
+  const file = parts.path(daemons, server);
+  const entries = await extraEntries([file]);
+  return [
+    ...entries.map((entry) => (entry.path === file.slice(1) ? { ...entry, path: `usr/sbin/${server}` } : entry)),
+    { kind: 'link', path: 'var/run', target: '/run' },
+    ...['var/lib/xenstored', 'var/log/xen', 'etc/xen'].map((path) => ({ kind: 'directory', path }) as const),
+  ];
+}
