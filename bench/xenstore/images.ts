@@ -75,6 +75,8 @@ async function enneadEntries(parts: Parts, server: Server): Promise<CpioEntry[]>
   ];
 }
 
+const CONFIGURATION = 'oxenstored.conf';
+
 /** The daemon with its libraries, under the paths that it was compiled for. */
 async function daemonEntries(parts: Parts, server: Server): Promise<CpioEntry[]> {
   const file = parts.path(daemons, server);
@@ -82,6 +84,7 @@ async function daemonEntries(parts: Parts, server: Server): Promise<CpioEntry[]>
   return [
     ...entries.map((entry) => (entry.path === file.slice(1) ? { ...entry, path: `usr/sbin/${server}` } : entry)),
     { kind: 'link', path: 'var/run', target: '/run' },
-    ...['var/lib/xenstored', 'var/log/xen', 'etc/xen'].map((path) => ({ kind: 'directory', path }) as const),
+    { kind: 'file', path: `etc/xen/${CONFIGURATION}`, bytes: await readFile(parts.path(daemons, CONFIGURATION)) },
+    ...['var/lib/xenstored', 'var/log/xen'].map((path) => ({ kind: 'directory', path }) as const),
   ];
 }

@@ -1,10 +1,10 @@
 /** What the benchmark adds to the project's own images: its programs, and Debian's two servers from their package. */
 import { join } from 'node:path';
 import { serviceFolder } from '../../src/image/allowance.ts';
-import { fetchNewest, openApt } from '../../src/image/apt.ts';
+import { type Fetched, fetchNewest, openApt } from '../../src/image/apt.ts';
 import { compiling } from '../../src/image/bundle.ts';
 import { digestFile } from '../../src/image/digest.ts';
-import type { Step } from '../../src/image/step.ts';
+import type { Job, Step } from '../../src/image/step.ts';
 import { runtime } from '../../src/image/steps/runtime.ts';
 
 const PROGRAMS = ['domain-zero', 'conductor', 'client', 'logic-without-reset'].map((name) => ({
@@ -22,8 +22,12 @@ export const programs: Step = {
   ...compiling(PROGRAMS, [/^bench\/xenstore\//, serviceFolder('xenstore-logic')], runtime),
 };
 
-const PACKAGE = 'xen-utils-4.17';
-const DAEMONS = ['xenstored', 'oxenstored'];
+const DAEMONS_FOLDER = 'usr/lib/xen-4.17/bin';
+/** Packages, and what is taken from them. oxenstored does not start without its configuration. */
+const WANTED = {
+  'xen-utils-4.17': [`${DAEMONS_FOLDER}/xenstored`, `${DAEMONS_FOLDER}/oxenstored`],
+  'xen-utils-common': ['etc/xen/oxenstored.conf'],
+} as const;
 
 export const daemons: Step = {
   name: 'debian-xenstore-daemons',
@@ -35,15 +39,20 @@ export const daemons: Step = {
   packages: ['libxen-dev'],
   inputs: async () => ({ recipe: await digestFile(import.meta.filename) }),
   async build(job) {
-    const apt = await openApt(job);
-    const folder = join(job.scratchDir, 'package');
-    const versions = await apt.packageVersions(PACKAGE);
-    const fetched = await fetchNewest(job, PACKAGE, versions, folder, (version, into) =>
-      apt.downloadPackage(PACKAGE, version, into),
-    );
-    const files = join(job.scratchDir, 'files');
-    await job.run(['sh', '-c', 'dpkg-deb --extract "$1"/*.deb "$2"', 'extract', folder, files]);
-    for (const name of DAEMONS) await job.run(['cp', join(files, 'usr/lib/xen-4.17/bin', name), job.outDir]);
-    return fetched;
+    const fetched: Fetched[] = [];
+    for (const [name, files] of Object.entries(WANTED)) fetched.push(await takeFrom(job, name, files));
+    return { version: fetched[0]!.version, materials: fetched.flatMap(({ materials }) => materials) };
   },
 };
+
+async function takeFrom(job: Job, name: string, files: readonly string[]): Promise<Fetched> {
+  const apt = await openApt(job);
+  const folder = join(job.scratchDir, name);
+  const unpacked = join(job.scratchDir, `${name}-unpacked`);
+  const fetched = await fetchNewest(job, name, await apt.packageVersions(name), folder, (version, into) =>
+    apt.downloadPackage(name, version, into),
+  );
+  await job.run(['sh', '-c', 'dpkg-deb --extract "$1"/*.deb "$2"', 'extract', folder, unpacked]);
+  for (const file of files) await job.run(['cp', join(unpacked, file), job.outDir]);
+  return fetched;
+}
