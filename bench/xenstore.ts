@@ -3,9 +3,10 @@
  * virtual host, one client program; each server with each number of clients has a fresh boot. Ratios travel between machines; seconds do not.
  */
 import { parseArgs } from 'node:util';
+import { interruptible } from '../src/image/interruption.ts';
 import { buildParts } from './xenstore/images.ts';
 import { measureServer } from './xenstore/machine.ts';
-import { servers } from './xenstore/plan.ts';
+import { type Server, servers } from './xenstore/plan.ts';
 import { type Measurement, table } from './xenstore/table.ts';
 
 const HELP = `usage: npm run bench:xenstore -- [--quick] [--clients N]… [--server NAME]…
@@ -16,6 +17,8 @@ const HELP = `usage: npm run bench:xenstore -- [--quick] [--clients N]… [--ser
 `;
 const DURATION_MS = 5_000;
 const QUICK_DURATION_MS = 1_000;
+/** So many ports fit on XenStore-Logic's command line. */
+const CLIENTS_MAX = 64;
 
 const { values } = parseArgs({
   options: {
@@ -26,19 +29,33 @@ const { values } = parseArgs({
   },
 });
 
-async function main(): Promise<void> {
-  if (values.help) return void process.stdout.write(HELP);
+function clientCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > CLIENTS_MAX) throw new RangeError(`--clients ${text}`);
+  return count;
+}
+
+function serverNamed(name: string): Server {
+  const found = servers.find((server) => server === name);
+  if (!found) throw new RangeError(`--server ${name}`);
+  return found;
+}
+
+async function measureAll(signal: AbortSignal): Promise<Measurement[]> {
+  const counts = values.clients.map(clientCount);
+  const wanted = values.server.map(serverNamed);
   const durationMs = values.quick ? QUICK_DURATION_MS : DURATION_MS;
   const measurements: Measurement[] = [];
   const parts = await buildParts();
-  for (const clients of values.clients.map(Number))
-    for (const server of servers.filter((name) => values.server.includes(name))) {
+  for (const clients of counts)
+    for (const server of wanted) {
       const startedMs = performance.now();
-      const results = await measureServer(parts, { server, clients, durationMs });
+      const results = await measureServer(parts, { server, clients, durationMs }, signal);
       measurements.push({ server, clients, results });
-      console.log(`${server}, ${clients} clients: ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+      console.log(`${server}, clients: ${clients}, took ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
     }
-  console.log(`\n${table(measurements)}`);
+  return measurements;
 }
 
-await main();
+if (values.help) console.log(HELP);
+else console.log(`\n${table(await interruptible(measureAll))}`);

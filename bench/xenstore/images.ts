@@ -11,23 +11,24 @@ import { kernels } from '../../src/image/steps/kernel.ts';
 import { policy } from '../../src/image/steps/policy.ts';
 import { runtime } from '../../src/image/steps/runtime.ts';
 import { xen } from '../../src/image/steps/xen.ts';
+import type { ServiceName } from '../../src/kit/manifest.ts';
 import { isEnnead, type Server } from './plan.ts';
 import { daemons, programs } from './steps.ts';
 
 const [BASE_NAME, base] = baseImage;
 if (!('step' in base)) throw new Error('the base archive is made by a step');
 const BASE_STEP = base.step;
-const [STATE, LOGIC] = (['xenstore-state', 'xenstore-logic'] as const).map((name) => ({
-  step: initramfs.get(name)!,
-  file: archiveName(name),
-}));
+
+const serviceArchive = (service: ServiceName) => ({ step: initramfs.get(service)!, file: archiveName(service) });
+const STATE = serviceArchive('xenstore-state');
+const LOGIC = serviceArchive('xenstore-logic');
 
 export interface Parts {
   path(step: Step, file: string): string;
 }
 
 export async function buildParts(): Promise<Parts> {
-  const all = [xen, kernels.core, kernels.pci, runtime, policy, BASE_STEP, STATE!.step, LOGIC!.step, programs, daemons];
+  const all = [xen, kernels.core, kernels.pci, runtime, policy, BASE_STEP, STATE.step, LOGIC.step, programs, daemons];
   const { made }: { made: ReadonlyMap<Step, Artifact> } = await buildSteps(all, {});
   return { path: (step, file) => made.get(step)!.path(file) };
 }
@@ -63,15 +64,14 @@ const program = async (parts: Parts, name: string): Promise<CpioEntry> => ({
 });
 
 async function enneadEntries(parts: Parts, server: Server): Promise<CpioEntry[]> {
-  const built = await readFile(parts.path(LOGIC!.step, LOGIC!.file));
   const logic =
     server === 'ennead-without-reset'
       ? writeCpio([await program(parts, 'logic-without-reset')])
-      : new Uint8Array(built);
+      : await readFile(parts.path(LOGIC.step, LOGIC.file));
   return [
     image('conductor.cpio', writeCpio([await program(parts, 'conductor')])),
-    image(STATE!.file, await readFile(parts.path(STATE!.step, STATE!.file))),
-    image(LOGIC!.file, logic),
+    image(STATE.file, await readFile(parts.path(STATE.step, STATE.file))),
+    image(LOGIC.file, logic),
   ];
 }
 

@@ -1,11 +1,12 @@
 /** One run: boots the machine with one server and some clients, and listens to its serial line until all is measured. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeBootParameters } from '../../src/contracts/boot-parameters.ts';
 import { spawnQemu } from '../../src/host/host.ts';
 import { type HostDirectory, hostDirectoryAt } from '../../src/host/host-directory.ts';
-import { endsWithin } from '../../src/host/process-end.ts';
+import { endsWithin, processEnd } from '../../src/host/process-end.ts';
 import { followLines } from '../../src/host/serial-log.ts';
 import type { Orders } from './conductor/conduct.ts';
 import { ordersParameters } from './conductor/orders.ts';
@@ -13,6 +14,7 @@ import { machineImages, type Parts, writeDomainZero } from './images.ts';
 import { DONE, decodeResult, operations, type Result, type Server } from './plan.ts';
 
 const MEMORY_MIB = 1024;
+/** A client's own, and what Xen keeps for it. */
 const CLIENT_MEMORY_MIB = 26;
 const DOMAIN_ZERO_MEMORY_MIB = 192;
 const END_TIMEOUT_MS = 10_000;
@@ -26,7 +28,8 @@ export interface Run extends Orders {
   readonly server: Server;
 }
 
-export async function measureServer(parts: Parts, run: Run): Promise<Result[]> {
+/** @throws when it is aborted, when something fails, and when it takes too long */
+export async function measureServer(parts: Parts, run: Run, signal: AbortSignal): Promise<Result[]> {
   const folder = await mkdtemp(join(tmpdir(), 'ennead-bench-'));
   try {
     const directory = hostDirectoryAt(folder);
@@ -34,9 +37,9 @@ export async function measureServer(parts: Parts, run: Run): Promise<Result[]> {
     await writeDomainZero(parts, run.server, directory.bootstrapperInitrd);
     const pid = await start(parts, directory, run);
     try {
-      return await listen(directory.serialLog, run);
+      return await listenWhileItRuns(pid, directory.serialLog, run, signal);
     } finally {
-      process.kill(pid, 'SIGTERM');
+      if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGTERM');
       await endsWithin(pid, END_TIMEOUT_MS);
     }
   } finally {
@@ -60,11 +63,23 @@ function start(parts: Parts, directory: HostDirectory, { server, ...orders }: Ru
   });
 }
 
-async function listen(serialLog: string, { server, clients, durationMs }: Run): Promise<Result[]> {
+async function listenWhileItRuns(pid: number, serialLog: string, run: Run, signal: AbortSignal): Promise<Result[]> {
+  const { clients, durationMs } = run;
+  const timeoutMs = BOOT_TIMEOUT_MS + clients * CLIENT_TIMEOUT_MS + 2 * durationMs * operations.length;
+  const over = new AbortController();
+  const ended = processEnd(pid, over.signal).then(() => over.abort());
+  try {
+    return await listen(serialLog, run, AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]));
+  } finally {
+    over.abort();
+    await ended;
+  }
+}
+
+async function listen(serialLog: string, { server, clients }: Run, signal: AbortSignal): Promise<Result[]> {
   const results: Result[] = [];
   const lines: string[] = [];
-  const timeoutMs = BOOT_TIMEOUT_MS + clients * CLIENT_TIMEOUT_MS + 2 * durationMs * operations.length;
-  for await (const line of followLines(serialLog, AbortSignal.timeout(timeoutMs))) {
+  for await (const line of followLines(serialLog, signal)) {
     lines.push(line);
     const result = decodeResult(line);
     if (result) results.push(result);

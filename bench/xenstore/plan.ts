@@ -2,8 +2,9 @@
 import { BUILDER_DOMID, FIRST_GUEST_DOMID } from '../../src/contracts/domids.ts';
 import type { DomId } from '../../src/xen/ports.ts';
 
-/** The first is what the others are compared with. */
-export const servers = ['xenstored', 'oxenstored', 'ennead', 'ennead-without-reset'] as const;
+/** What the others are compared with. */
+export const REFERENCE = 'xenstored';
+export const servers = [REFERENCE, 'oxenstored', 'ennead', 'ennead-without-reset'] as const;
 export type Server = (typeof servers)[number];
 
 export const isEnnead = (server: Server): boolean => server.startsWith('ennead');
@@ -48,19 +49,21 @@ export interface Result {
   readonly p99Ms: number;
   /** Processor time of the server's domains for one operation. */
   readonly serverMs: number;
+  /** Of the client's domain. */
+  readonly clientMs: number;
 }
 
 /** The line in the serial log that holds a result. It is short: Xen cuts a long line of domain 0 into pieces. */
 const RESULT = /\bresult (\[.*\])/;
 export const DONE = 'all measured';
 
-export const encodeResult = ({ operation, perSecond, p50Ms, p99Ms, serverMs }: Result): string =>
-  `result ["${operation}",${[perSecond, p50Ms, p99Ms, serverMs].map((value) => value.toPrecision(4))}]`;
+export const encodeResult = ({ operation, perSecond, p50Ms, p99Ms, serverMs, clientMs }: Result): string =>
+  `result ["${operation}",${[perSecond, p50Ms, p99Ms, serverMs, clientMs].map((value) => value.toPrecision(4))}]`;
 
 /** null: another line. */
 export function decodeResult(line: string): Result | null {
   const [, text] = RESULT.exec(line) ?? [];
   if (text === undefined) return null;
-  const [operation, perSecond, p50Ms, p99Ms, serverMs] = JSON.parse(text);
-  return { operation, perSecond, p50Ms, p99Ms, serverMs };
+  const [operation, perSecond, p50Ms, p99Ms, serverMs, clientMs] = JSON.parse(text);
+  return { operation, perSecond, p50Ms, p99Ms, serverMs, clientMs };
 }

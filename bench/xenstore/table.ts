@@ -1,5 +1,5 @@
-/** The results as a table, one row for each operation and number of clients, with ratios to the first server. */
-import { operations, type Result, type Server } from './plan.ts';
+/** The results as a table: for each operation and number of clients, one row for each server, with its ratios to the reference. */
+import { operations, REFERENCE, type Result, type Server } from './plan.ts';
 
 export interface Measurement {
   readonly server: Server;
@@ -7,38 +7,43 @@ export interface Measurement {
   readonly results: readonly Result[];
 }
 
-const HEAD = ['operation', 'clients', 'server', 'per second', 'ratio', 'p50 ms', 'p99 ms', 'server ms/op', 'ratio'];
+type Row = Result & { readonly server: Server; readonly clients: number };
 
-const rounded = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(0));
+/** `ratio`: how much of what the reference does in a second; and how much of the processor time that it takes for one. */
+const columns: readonly (readonly [string, (row: Row, reference: Row | undefined) => string])[] = [
+  ['operation', (row) => row.operation],
+  ['clients', (row) => String(row.clients)],
+  ['server', (row) => row.server],
+  ['per second', (row) => rounded(row.perSecond)],
+  ['ratio', (row, reference) => ratio(row.perSecond, reference?.perSecond)],
+  ['p50 ms', (row) => rounded(row.p50Ms)],
+  ['p99 ms', (row) => rounded(row.p99Ms)],
+  ['server ms/op', (row) => rounded(row.serverMs)],
+  ['ratio', (row, reference) => ratio(row.serverMs, reference?.serverMs)],
+  ['client ms/op', (row) => rounded(row.clientMs)],
+];
+
+const SHORT = 10;
+const rounded = (value: number): string => value.toFixed(value < SHORT ? 2 : 0);
+const ratio = (value: number, reference: number | undefined): string =>
+  reference === undefined ? '-' : (value / reference).toFixed(2);
 
 export function table(measurements: readonly Measurement[]): string {
-  const clientCounts = [...new Set(measurements.map(({ clients }) => clients))];
-  const rows = operations.flatMap((operation) =>
-    clientCounts.flatMap((count) => {
-      const found = measurements.filter(({ clients }) => clients === count);
-      const results = found.map(({ server, results }) => ({
-        server,
-        ...results.find((r) => r.operation === operation)!,
-      }));
-      return results.map((result) => [
-        operation,
-        String(count),
-        result.server,
-        rounded(result.perSecond),
-        rounded(result.perSecond / results[0]!.perSecond),
-        rounded(result.p50Ms),
-        rounded(result.p99Ms),
-        rounded(result.serverMs),
-        rounded(result.serverMs / results[0]!.serverMs),
-      ]);
-    }),
+  const rows = measurements.flatMap(({ server, clients, results }) =>
+    results.map((result): Row => ({ ...result, server, clients })),
   );
-  return aligned([HEAD, ...rows]);
+  const isBeside = (row: Row) => (other: Row) => other.clients === row.clients && other.operation === row.operation;
+  const sorted = operations.flatMap((operation) => rows.filter((row) => row.operation === operation));
+  const lines = sorted.map((row) => {
+    const reference = rows.filter(isBeside(row)).find(({ server }) => server === REFERENCE);
+    return columns.map(([, cell]) => cell(row, reference));
+  });
+  return aligned([columns.map(([head]) => head), ...lines]);
 }
 
 function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const isText = (column: number): boolean => column === 0 || column === 2;
+  const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const isText = (column: number): boolean => /^[a-z]/.test(rows[1]?.[column] ?? '');
   const cell = (text: string, column: number): string =>
     isText(column) ? text.padEnd(widths[column]!) : text.padStart(widths[column]!);
   return rows.map((row) => row.map(cell).join('  ')).join('\n');

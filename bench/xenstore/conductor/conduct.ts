@@ -64,23 +64,31 @@ async function phase(store: XenStore, reports: Reports, next: Phase): Promise<re
   return all;
 }
 
-async function measure(
-  { store, server, durationMs }: Conducting,
-  reports: Reports,
-  operation: Operation,
-): Promise<Result> {
-  const before = processorMs(server);
+async function measure(conducting: Conducting, reports: Reports, operation: Operation): Promise<Result> {
+  const { store, server, clients, durationMs } = conducting;
+  const clientsUse = processorUse(clientDomids(clients));
+  const serverUses = processorUse(server);
   const all = await phase(store, reports, { operation, durationMs });
-  const serverMs = processorMs(server) - before;
+  const serverMs = serverUses();
+  const clientMs = clientsUse();
   const latencies = all.map((report) => report.latencies);
+  const count = latencies.reduce((sum, one) => sum + countOf(one), 0);
   return {
     operation,
     perSecond: all.reduce((sum, report) => sum + countOf(report.latencies) / (report.durationMs / 1000), 0),
     p50Ms: percentileMs(latencies, 0.5),
     p99Ms: percentileMs(latencies, 0.99),
-    serverMs: serverMs / latencies.reduce((sum, one) => sum + countOf(one), 0),
+    serverMs: serverMs / count,
+    clientMs: clientMs / count,
   };
 }
 
-const processorMs = (domids: readonly DomId[]): number =>
-  domids.reduce((sum, domid) => sum + Number(domainControl.info(domid)?.cpuTimeNs ?? 0n) / 1e6, 0);
+/** Returns the function that says how much processor time they have taken since. */
+function processorUse(domids: readonly DomId[]): () => number {
+  const nowMs = (): number =>
+    domainControl
+      .list()
+      .reduce((sum, { domid, cpuTimeNs }) => (domids.includes(domid) ? sum + Number(cpuTimeNs) / 1e6 : sum), 0);
+  const before = nowMs();
+  return () => nowMs() - before;
+}

@@ -10,7 +10,7 @@ import { clientDomids, type Server } from '../plan.ts';
 import { clientImage, createVm, loadVm } from './vms.ts';
 
 const SOCKET = '/run/xenstored/socket';
-/** Where its socket, its process number and its database go. */
+/** Where its socket and its process number go. */
 const FOLDERS = ['/run/xen', '/run/xenstored'];
 const OUTPUT_BYTES = 512;
 
