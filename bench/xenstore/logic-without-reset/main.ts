@@ -7,6 +7,16 @@ import { STORE_GRANT } from '../../../src/services/xenstore-logic/ports.ts';
 import { serveLogic } from '../../../src/services/xenstore-logic/serve.ts';
 import { domainControl, eventChannels, grants } from '../../../src/xen/real/adapter.ts';
 
+const SECOND_MS = 1000;
+
+/** Without a rollback a timer fires once. */
+function everySecond(handler: () => void): void {
+  rt.setTimer(SECOND_MS, () => {
+    everySecond(handler);
+    handler();
+  });
+}
+
 startService('xenstore-logic', ({ parameters, log }) => {
   const surroundings = {
     box: recoveryBox,
@@ -16,6 +26,7 @@ startService('xenstore-logic', ({ parameters, log }) => {
     grants,
     eventChannels,
     linkChannels: eventChannels,
+    everySecond,
     // A handler that fails ends the process: there is nothing to roll back to.
     handleEvents: (handler: (port: number) => void) => rt.onEvent(handler),
     startAgain,
