@@ -39,7 +39,7 @@ export class Connection {
   private readonly device = rt.open(XENBUS_DEVICE, 'r+');
   private readonly reader = new PacketReader();
   private readonly packets: Packet[] = [];
-  /** Tokens of watches that have fired. */
+  /** Tokens of watches that have fired and that nobody has waited for yet. */
   private readonly fired: string[] = [];
 
   /** Sends the request and waits for its answer. @throws Refusal */
@@ -53,13 +53,10 @@ export class Connection {
     }
   }
 
-  /** Waits until a watch has fired, and returns its token. */
-  awaitEvent(): string {
-    for (;;) {
-      const token = this.fired.shift();
-      if (token !== undefined) return token;
-      this.fired.push(tokenOf(this.next().payload));
-    }
+  /** Waits until the watch with this token has fired. An event of another one, which may come at any time, is kept for whoever waits for it. */
+  awaitEvent(token: string): void {
+    while (!this.fired.includes(token)) this.fired.push(tokenOf(this.next().payload));
+    this.fired.splice(this.fired.indexOf(token), 1);
   }
 
   private next(): Packet {

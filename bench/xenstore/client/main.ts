@@ -14,7 +14,7 @@ startService('client', () => {
   connection.exchange(packetOf('watch', [PHASE_NODE, PHASE_TOKEN]));
   let last: string | null = null;
   for (;;) {
-    connection.awaitEvent();
+    connection.awaitEvent(PHASE_TOKEN);
     const text = readPhase(connection);
     if (text === null || text === last) continue;
     last = text;

@@ -17,7 +17,7 @@ export function prepare(connection: Connection): void {
   connection.exchange(writeValue);
   connection.exchange(writeWatched);
   connection.exchange(packetOf('watch', [clientNodes.watched, WATCH_TOKEN]));
-  awaitOwn(connection);
+  connection.awaitEvent(WATCH_TOKEN);
 }
 
 export const measured: Readonly<Record<Operation, (connection: Connection) => void>> = {
@@ -27,7 +27,7 @@ export const measured: Readonly<Record<Operation, (connection: Connection) => vo
   transaction,
   watch(connection) {
     connection.exchange(writeWatched);
-    awaitOwn(connection);
+    connection.awaitEvent(WATCH_TOKEN);
   },
 };
 
@@ -44,9 +44,4 @@ function transaction(connection: Connection): void {
       if (!(error instanceof Refusal && error.code === 'EAGAIN')) throw error;
     }
   }
-}
-
-function awaitOwn(connection: Connection): void {
-  const token = connection.awaitEvent();
-  if (token !== WATCH_TOKEN) throw new Error(`an event of watch ${token}`);
 }
