@@ -1,13 +1,10 @@
 /** `ennead-xenstored --socket PATH`: XenStore's two programs on an ordinary Linux host, and the socket before them. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildSteps } from '../image/images.ts';
 import { runtime } from '../image/steps/runtime.ts';
 import { xenstored } from '../image/steps/xenstored.ts';
-import { makeFolder } from './folder.ts';
-import { claimSocketPath } from './socket-path.ts';
+import { type Executables, serve } from './programs.ts';
 
 const HELP = `usage: ennead-xenstored --socket PATH
 
@@ -37,57 +34,18 @@ function socketOf(args: readonly string[]): string | null {
   }
 }
 
-/** The programs restart what fails in them; one that gives up ends all. Resolves to the one that did, or to null after a signal. */
-async function serve(socket: string): Promise<string | null> {
+async function executables(): Promise<Executables> {
   const { made } = await buildSteps([runtime, xenstored], {});
-  await claimSocketPath(socket);
-  const folder = await makeFolder();
-  const start = (name: string, supervised: boolean, ...args: string[]): ChildProcess =>
-    spawn(
-      made.get(runtime)!.path('ennead-rt'),
-      [...(supervised ? ['--init'] : []), made.get(xenstored)!.path(`${name}.qbc`), folder.path, ...args],
-      // In a process group of its own: the supervisor and what it has started end together.
-      { stdio: ['pipe', 'inherit', 'inherit'], detached: true },
-    );
-  const programs = {
-    state: start('state', true),
-    logic: start('logic', true),
-    sockets: start('sockets', false, socket),
+  return {
+    runtime: made.get(runtime)!.path('ennead-rt'),
+    program: (name) => made.get(xenstored)!.path(`${name}.qbc`),
   };
-  try {
-    return await firstToEnd(programs);
-  } finally {
-    await Promise.all(Object.values(programs).map(endGroup));
-    await rm(socket, { force: true });
-    await folder.remove();
-  }
-}
-
-function firstToEnd(programs: Readonly<Record<string, ChildProcess>>): Promise<string | null> {
-  return new Promise((resolveTo, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolveTo(null));
-    for (const [name, child] of Object.entries(programs)) {
-      child.once('error', reject);
-      child.once('exit', () => resolveTo(name));
-    }
-  });
-}
-
-async function endGroup(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined) return;
-  const ended = child.exitCode !== null || child.signalCode !== null || new Promise((done) => child.once('exit', done));
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-  await ended;
 }
 
 async function main(): Promise<void> {
   const socket = socketOf(process.argv.slice(2));
   if (socket === null) return void process.stdout.write(HELP);
-  const ended = await serve(socket);
+  const ended = await serve(socket, await executables());
   if (ended === null) return;
   process.stderr.write(`ennead-xenstored: its program '${ended}' has ended; nothing is served any more\n`);
   process.exitCode = EXIT_FAILED;

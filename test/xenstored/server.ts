@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
-const ENTRY = join(import.meta.dirname, '..', '..', 'bin', 'ennead-xenstored.mjs');
+const COMMAND = join(import.meta.dirname, '..', '..', 'bin', 'ennead-xenstored.mjs');
 
 export class Server {
   private constructor(
@@ -17,13 +17,13 @@ export class Server {
     readonly log: string[],
   ) {}
 
-  /** Resolves when it listens. */
-  static async start(): Promise<Server> {
+  /** Resolves when it listens. `command`: what Node runs in place of ennead-xenstored. */
+  static async start(command: readonly string[] = [COMMAND]): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), 'ennead-xs-'));
     const socket = join(folder, 'socket');
     // What it leaves behind in its temporary folder is seen in ours.
     const env = { ...process.env, TMPDIR: folder };
-    const child = spawn(process.execPath, [ENTRY, '--socket', socket], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...command, '--socket', socket], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const log: string[] = [];
     await new Promise<void>((listening, failed) => {
       child.once('exit', () => failed(new Error(`ennead-xenstored has ended:\n${log.join('\n')}`)));
