@@ -20,7 +20,9 @@ const folder = mkdtempSync(join(tmpdir(), 'ennead-runtime-'));
 try {
   const quickjs = join(folder, 'quickjs');
   run('dpkg-source', '--no-check', '--extract', source.path(description), quickjs);
-  run(join(import.meta.dirname, '..', 'runtime', 'test', 'run.sh'), quickjs, join(folder, 'out'));
+  const runtime = join(import.meta.dirname, '..', 'runtime');
+  run('patch', '--silent', '--strip=1', '--directory', quickjs, '--input', join(runtime, 'quickjs.patch'));
+  run(join(runtime, 'test', 'run.sh'), quickjs, join(folder, 'out'));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -96,6 +96,24 @@ rt.rollbackAfterEveryHandler();`);
   check(/end true\n$/.test(output), output);
 });
 
+test('a heap that is exhausted at any place takes no freed memory for an error', async () => {
+  const output = await rolling(`
+rt.setTimer(1, () => {
+  step();
+  const at = count();
+  if (at === 120) {
+    console.log('end');
+    rt.exit(0);
+  }
+  const all = Array.from({ length: (at * 37) % 97 }, (_, i) => ({ i }));
+  all.push(new Uint8Array(at * 336));
+  for (;;) all.push(new Array(1000).fill(1), new Uint8Array(3000));
+});
+rt.setHandlerLimit(0);
+rt.rollbackAfterEveryHandler();`);
+  check(/end\n$/.test(output), output.slice(-500));
+});
+
 test('what a handler registers goes with it; what the snapshot has stays and timers of it repeat', async () => {
   const output = await rolling(`
 const { readFd, writeFd } = rt.pipe();

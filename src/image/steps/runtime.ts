@@ -19,6 +19,7 @@ const PACKAGES = [
   'libxen-dev',
   'libzstd-dev',
   'make',
+  'patch',
   'zlib1g-dev',
 ];
 
@@ -32,6 +33,7 @@ export const runtime: Step = {
   async build(job) {
     const quickjs = join(job.scratchDir, 'quickjs');
     await unpackSourcePackage(job, quickjsSource, quickjs);
+    await job.run(['patch', '--strip=1', '--directory', quickjs, '--input', join(RUNTIME, 'quickjs.patch')]);
     const objects = join(job.scratchDir, 'objects');
     await job.run(['make', '-j2', '-C', RUNTIME, `QUICKJS=${quickjs}`, `OUT=${objects}`, 'static']);
     await copyFile(join(objects, 'ennead-rt'), join(job.outDir, 'ennead-rt'));
