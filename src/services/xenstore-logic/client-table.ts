@@ -88,7 +88,7 @@ export class ClientTable {
   }
 
   of(domid: DomId): Client | undefined {
-    const index = this.first((at) => this.view.getUint16(offsetOf(at) + DOMID, true) >= domid);
+    const index = this.placeOf(domid);
     const client = index < this.count ? this.client(index) : undefined;
     return client?.domid === domid ? client : undefined;
   }
@@ -133,12 +133,16 @@ export class ClientTable {
 
   /** The next one of those that wait. */
   giveTurnTo({ domid }: Client): void {
-    const index = this.all().findIndex((client) => client.domid === domid);
-    this.view.setUint32(TURN, (index + this.count - 1) % this.count, true);
+    this.view.setUint32(TURN, (this.placeOf(domid) + this.count - 1) % this.count, true);
   }
 
   private get count(): number {
     return (this.view.byteLength - HEADER_BYTES) / (RECORD_BYTES + INDEX_BYTES);
+  }
+
+  /** Where the domain's record is, or would be. */
+  private placeOf(domid: DomId): number {
+    return this.first((at) => this.view.getUint16(offsetOf(at) + DOMID, true) >= domid);
   }
 
   /** The first place that is right, of places of which all are after the first one; `count` if none is. */

@@ -59,11 +59,6 @@ export class Delivery {
     this.alreadyOut = 0;
   }
 
-  /** Ends what an earlier run of Logic had begun. */
-  repeat(batch: Batch): void {
-    this.perform(batch);
-  }
-
   /** Fills the rings as far as they go, and tells those whose ring has changed: Linux makes an event only when it empties a full ring. */
   finish(): void {
     for (const client of this.toDrain) if (this.isThere(client)) this.drain(client);
@@ -134,7 +129,8 @@ export class Delivery {
     this.perform(batch);
   }
 
-  private perform(batch: Batch): void {
+  /** May be done again: an earlier run of Logic may have begun it. */
+  perform(batch: Batch): void {
     for (const { domid, producer } of batch.published) this.move(domid, output.producer, producer);
     if (batch.queued.messages.length > 0) this.queue(batch.queued);
     if (batch.consumed) this.move(batch.consumed.domid, input.consumer, batch.consumed.consumer);

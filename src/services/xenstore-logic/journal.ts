@@ -126,8 +126,8 @@ export class Journal {
   }
 
   end({ through, last, queued }: Batch): void {
-    if (last && this.untold !== null) this.pages.store32(TOLD, this.pages.load32(ASKED));
-    else if (!last) this.pages.store32(THROUGH, through);
+    if (last) this.pages.store32(TOLD, this.pages.load32(ASKED));
+    else this.pages.store32(THROUGH, through);
     if (queued.messages.length > 0) this.pages.store32(BATCHES, queued.batch);
     this.pages.store32(BATCH_LENGTH, 0);
   }

@@ -213,7 +213,7 @@ class Logic {
 
   private endBegun(): void {
     const batch = this.journal.begun;
-    if (batch) this.delivery.repeat(batch);
+    if (batch) this.delivery.perform(batch);
     const untold = this.journal.untold;
     if (untold === null) return;
     const { number, context, answer } = this.state.ask('lastChange', {});

@@ -3,6 +3,8 @@
  * two, so a fresh process answers the log's messages again and stands where the former one stood. A message is logged before its answer leaves and
  * after it was answered: one that ends State leaves nothing here.
  */
+import { bytes, encode, Reader, u32 } from '../../wire/binary.ts';
+import { concat } from '../../wire/xenstore-message.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 
 export interface BoxPorts {
@@ -32,7 +34,7 @@ export class Box {
 
   constructor(private readonly ports: BoxPorts) {
     const snapshot = ports.readSnapshot();
-    this.serial = snapshot ? wordIn(snapshot) : 0;
+    this.serial = snapshot ? new Reader(snapshot).u32() : 0;
     this.snapshotBytes = snapshot?.length ?? 0;
     this.used = ports.log.load32(SERIAL) === this.serial ? ports.log.load32(USED) : 0;
   }
@@ -46,7 +48,7 @@ export class Box {
   *messages(): Iterable<Uint8Array> {
     const { log } = this.ports;
     for (let at = FIRST; at < FIRST + this.used; ) {
-      const length = wordIn(log.read(at, LENGTH_BYTES));
+      const length = new Reader(log.read(at, LENGTH_BYTES)).u32();
       yield log.read(at + LENGTH_BYTES, length);
       at += LENGTH_BYTES + length;
     }
@@ -63,11 +65,9 @@ export class Box {
   /** A log that belongs to an older snapshot is in it: whether it was emptied does not matter. */
   replace(snapshot: Uint8Array): void {
     this.serial += 1;
-    const bytes = new Uint8Array(SERIAL_BYTES + snapshot.length);
-    bytes.set(wordOf(this.serial));
-    bytes.set(snapshot, SERIAL_BYTES);
-    this.ports.writeSnapshot(bytes);
-    this.snapshotBytes = bytes.length;
+    const numbered = concat(encode(u32, this.serial), snapshot);
+    this.ports.writeSnapshot(numbered);
+    this.snapshotBytes = numbered.length;
     this.used = 0;
     this.ports.log.store32(USED, 0);
     this.ports.log.store32(SERIAL, this.serial);
@@ -75,18 +75,9 @@ export class Box {
 
   private append(message: Uint8Array): void {
     const { log } = this.ports;
-    const at = FIRST + this.used;
-    log.write(at, wordOf(message.length));
-    log.write(at + LENGTH_BYTES, message);
-    this.used += LENGTH_BYTES + message.length;
+    const record = encode(bytes, message);
+    log.write(FIRST + this.used, record);
+    this.used += record.length;
     log.store32(USED, this.used);
   }
-}
-
-const wordIn = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-
-function wordOf(value: number): Uint8Array {
-  const bytes = new Uint8Array(LENGTH_BYTES);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
 }
