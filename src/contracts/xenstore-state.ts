@@ -29,7 +29,8 @@ export const CONNECTION_NEW_STATE = 2;
 /** Logic's own: not 0 while it waits for an answer. What it finds there when it asks was cut short. */
 export const WAITING_OFFSET = LOGIC_PORT_OFFSET + 4;
 
-export const permission = struct({ domid: u16, access: word(['none', 'read', 'write', 'both']) });
+export const accesses = ['none', 'read', 'write', 'both'] as const;
+export const permission = struct({ domid: u16, access: word(accesses) });
 /** The owner first; never empty. */
 export const permissions = list(permission);
 export type Permissions = Decoded<typeof permissions>;

@@ -1,5 +1,14 @@
 /** Moves bytes between a program and the rings of a shared page. The peer's indices are checked; what is read is a copy. */
-import { advance, inputOf, outputOf, RING_BYTES, type RingRole, ringRuns, usedBytes } from '../wire/byte-ring.ts';
+import {
+  advance,
+  inputOf,
+  outputOf,
+  RING_BYTES,
+  type RingLayout,
+  type RingRole,
+  toRingEnd,
+  usedBytes,
+} from '../wire/byte-ring.ts';
 import { concat } from '../wire/xenstore-message.ts';
 import type { SharedRegion } from '../xen/ports.ts';
 
@@ -10,11 +19,15 @@ export function readRing(region: SharedRegion, role: RingRole, bytesMax = RING_B
   const layout = inputOf(role);
   const consumer = region.load32(layout.consumer);
   const used = usedBytes(consumer, region.load32(layout.producer));
-  if (typeof used === 'string') return null;
-  const [first, wrapped] = ringRuns(layout, consumer, Math.min(used, bytesMax));
-  if (!first) return NOTHING;
-  const bytes = region.read(first.offset, first.length);
-  return wrapped ? concat(bytes, region.read(wrapped.offset, wrapped.length)) : bytes;
+  return typeof used === 'string' ? null : readAt(region, layout, consumer, Math.min(used, bytesMax));
+}
+
+/** Bytes from an index on. */
+export function readAt(region: SharedRegion, { data }: RingLayout, index: number, length: number): Uint8Array {
+  if (length === 0) return NOTHING;
+  const first = Math.min(length, toRingEnd(index));
+  const bytes = region.read(data + (index % RING_BYTES), first);
+  return first === length ? bytes : concat(bytes, region.read(data, length - first));
 }
 
 /**
@@ -36,18 +49,16 @@ export function writeRing(region: SharedRegion, role: RingRole, bytes: Uint8Arra
   const used = usedBytes(region.load32(layout.consumer), producer);
   if (typeof used === 'string') return null;
   const fitting = bytes.subarray(0, RING_BYTES - used);
-  if (fitting.length > 0) region.store32(layout.producer, placeInRing(region, role, producer, fitting));
+  if (fitting.length > 0) region.store32(layout.producer, placeAt(region, layout, producer, fitting));
   return fitting.length;
 }
 
-/** Puts bytes, for which there is room, where the peer does not look yet. The producer index behind them. */
-export function placeInRing(region: SharedRegion, role: RingRole, producer: number, bytes: Uint8Array): number {
-  let at = 0;
-  for (const run of ringRuns(outputOf(role), producer, bytes.length)) {
-    region.write(run.offset, bytes.subarray(at, at + run.length));
-    at += run.length;
-  }
-  return advance(producer, bytes.length);
+/** Puts bytes, for which there is room, where the peer does not look yet. The index behind them. */
+export function placeAt(region: SharedRegion, { data }: RingLayout, index: number, bytes: Uint8Array): number {
+  const first = toRingEnd(index);
+  region.write(data + (index % RING_BYTES), bytes.length > first ? bytes.subarray(0, first) : bytes);
+  if (bytes.length > first) region.write(data, bytes.subarray(first));
+  return advance(index, bytes.length);
 }
 
 /** Empties both rings: for the side that starts the conversation anew. */

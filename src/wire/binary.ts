@@ -11,113 +11,114 @@ export interface Codec<T> {
 }
 export type Decoded<C> = C extends Codec<infer T> ? T : never;
 
+const WRITER_BYTES = 512;
+
+/** Both are open to this file's codecs, which reach into them: a call for each number would be most of what a message costs on a small engine. */
 export class Writer {
-  private bytes = new Uint8Array(256);
-  private view = new DataView(this.bytes.buffer);
-  private length = 0;
+  bytes = new Uint8Array(WRITER_BYTES);
+  view = new DataView(this.bytes.buffer);
+  length = 0;
 
-  u8(value: number): void {
-    const at = this.take(1);
-    this.view.setUint8(at, value);
-  }
-
-  u16(value: number): void {
-    const at = this.take(2);
-    this.view.setUint16(at, value, true);
-  }
-
-  u32(value: number): void {
-    const at = this.take(4);
-    this.view.setUint32(at, value, true);
-  }
-
-  raw(bytes: Uint8Array): void {
-    const at = this.take(bytes.length);
-    this.bytes.set(bytes, at);
-  }
-
-  finish(): Uint8Array {
-    return this.bytes.slice(0, this.length);
-  }
-
-  /** Room for `length` bytes; moves to a larger buffer when the old one is full. */
-  private take(length: number): number {
+  /** Where `length` bytes may be written; moves to a larger buffer when the old one is full. */
+  take(length: number): number {
     const at = this.length;
-    this.length += length;
-    if (this.length > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(this.length, 2 * this.bytes.length));
-      larger.set(this.bytes);
-      this.bytes = larger;
-      this.view = new DataView(larger.buffer);
-    }
+    this.length = at + length;
+    if (this.length > this.bytes.length) this.grow();
     return at;
+  }
+
+  private grow(): void {
+    const larger = new Uint8Array(Math.max(this.length, 2 * this.bytes.length));
+    larger.set(this.bytes);
+    this.bytes = larger;
+    this.view = new DataView(larger.buffer);
   }
 }
 
 export class Reader {
-  private readonly view: DataView;
-  private at = 0;
+  readonly view: DataView;
+  at = 0;
 
-  constructor(private readonly bytes: Uint8Array) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor(readonly bytes: Uint8Array) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  u8(): number {
-    return this.view.getUint8(this.take(1));
-  }
-
-  u16(): number {
-    return this.view.getUint16(this.take(2), true);
-  }
-
-  u32(): number {
-    return this.view.getUint32(this.take(4), true);
-  }
-
-  raw(length: number): Uint8Array {
-    const at = this.take(length);
-    return this.bytes.slice(at, at + length);
+  /** The next bytes, as a part of the message. */
+  part(length: number): Uint8Array {
+    const from = this.at;
+    const to = from + length;
+    if (to > this.bytes.length) throw new DecodeError('too short');
+    this.at = to;
+    return this.bytes.subarray(from, to);
   }
 
   get left(): number {
     return this.bytes.length - this.at;
-  }
-
-  private take(length: number): number {
-    if (length > this.left) throw new DecodeError('too short');
-    const at = this.at;
-    this.at += length;
-    return at;
   }
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export const u8: Codec<number> = { write: (to, value) => to.u8(value), read: (from) => from.u8() };
-export const u16: Codec<number> = { write: (to, value) => to.u16(value), read: (from) => from.u16() };
-export const u32: Codec<number> = { write: (to, value) => to.u32(value), read: (from) => from.u32() };
+export const u8: Codec<number> = {
+  write(to, value) {
+    const at = to.take(1);
+    to.view.setUint8(at, value);
+  },
+  read(from) {
+    const at = from.at;
+    from.at = at + 1;
+    return from.view.getUint8(at);
+  },
+};
 
-export const i32: Codec<number> = { write: (to, value) => to.u32(value >>> 0), read: (from) => from.u32() | 0 };
+export const u16: Codec<number> = {
+  write(to, value) {
+    const at = to.take(2);
+    to.view.setUint16(at, value, true);
+  },
+  read(from) {
+    const at = from.at;
+    from.at = at + 2;
+    return from.view.getUint16(at, true);
+  },
+};
+
+export const u32: Codec<number> = {
+  write(to, value) {
+    const at = to.take(4);
+    to.view.setUint32(at, value, true);
+  },
+  read(from) {
+    const at = from.at;
+    from.at = at + 4;
+    return from.view.getUint32(at, true);
+  },
+};
+
+export const i32: Codec<number> = {
+  write: (to, value) => u32.write(to, value >>> 0),
+  read: (from) => u32.read(from) | 0,
+};
 
 /** Whole numbers up to 2^53 - 1: counters that outlive 32 bits. */
 export const counter: Codec<number> = {
   write(to, value) {
-    to.u32(value >>> 0);
-    to.u32(Math.floor(value / 2 ** 32));
+    u32.write(to, value >>> 0);
+    u32.write(to, Math.floor(value / 2 ** 32));
   },
   read(from) {
-    const low = from.u32();
-    const value = from.u32() * 2 ** 32 + low;
+    const low = u32.read(from);
+    const value = u32.read(from) * 2 ** 32 + low;
     if (!Number.isSafeInteger(value)) throw new DecodeError('counter');
     return value;
   },
 };
 
 export const flag: Codec<boolean> = {
-  write: (to, value) => to.u8(value ? 1 : 0),
+  write: (to, value) => u8.write(to, value ? 1 : 0),
   read(from) {
-    const value = from.u8();
+    const value = u8.read(from);
     if (value > 1) throw new DecodeError('flag');
     return value === 1;
   },
@@ -125,23 +126,24 @@ export const flag: Codec<boolean> = {
 
 export const bytes: Codec<Uint8Array> = {
   write(to, value) {
-    to.u32(value.length);
-    to.raw(value);
+    const at = to.take(4 + value.length);
+    to.view.setUint32(at, value.length, true);
+    to.bytes.set(value, at + 4);
   },
-  read: (from) => from.raw(from.u32()),
+  read: (from) => from.part(u32.read(from)).slice(),
 };
 
 export const text: Codec<string> = {
   write: (to, value) => bytes.write(to, encoder.encode(value)),
-  read: (from) => decoder.decode(bytes.read(from)),
+  read: (from) => decoder.decode(from.part(u32.read(from))),
 };
 
 /** One of a fixed list of words. */
 export function word<const W extends string>(words: readonly W[]): Codec<W> {
   return {
-    write: (to, value) => to.u8(words.indexOf(value)),
+    write: (to, value) => u8.write(to, words.indexOf(value)),
     read(from) {
-      const found = words[from.u8()];
+      const found = words[u8.read(from)];
       if (found === undefined) throw new DecodeError('word');
       return found;
     },
@@ -151,11 +153,11 @@ export function word<const W extends string>(words: readonly W[]): Codec<W> {
 export function list<T>(item: Codec<T>): Codec<readonly T[]> {
   return {
     write(to, values) {
-      to.u32(values.length);
+      u32.write(to, values.length);
       for (const value of values) item.write(to, value);
     },
     read(from) {
-      const length = from.u32();
+      const length = u32.read(from);
       // Every item takes a byte at least: a promise of more is a lie, and never becomes an allocation.
       if (length > from.left) throw new DecodeError('list');
       const values: T[] = [];
@@ -182,29 +184,44 @@ type Struct<F> = { readonly [K in keyof F]: Decoded<F[K]> };
 export function struct<const F extends Fields>(fields: F): Codec<Struct<F>> {
   const names = Object.keys(fields);
   const codecs = Object.values<Codec<unknown>>(fields);
+  const count = names.length;
   return {
     // Plain loops: these two are most of what a request costs on a small engine.
     write(to, value) {
-      for (let index = 0; index < names.length; index += 1) codecs[index]?.write(to, value[names[index] as keyof F]);
+      for (let index = 0; index < count; index += 1) codecs[index]!.write(to, value[names[index] as keyof F]);
     },
     read(from) {
       const value: Record<string, unknown> = {};
-      for (let index = 0; index < names.length; index += 1) value[names[index] as string] = codecs[index]?.read(from);
+      for (let index = 0; index < count; index += 1) value[names[index]!] = codecs[index]!.read(from);
       return value as Struct<F>;
     },
   };
 }
 
+/** Used again and again. One that a long message has made larger is left to that message. */
+let writer = new Writer();
+
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const to = new Writer();
+  const to = writer;
+  to.length = 0;
   codec.write(to, value);
-  return to.finish();
+  if (to.bytes.length > WRITER_BYTES) writer = new Writer();
+  return to.bytes.slice(0, to.length);
 }
 
 /** Throws a DecodeError, also when bytes are left over. */
 export function decode<T>(codec: Codec<T>, message: Uint8Array): T {
   const from = new Reader(message);
-  const value = codec.read(from);
+  const value = readFrom(codec, from);
   if (from.left > 0) throw new DecodeError('too long');
   return value;
+}
+
+/** What comes next. Throws a DecodeError. */
+export function readFrom<T>(codec: Codec<T>, from: Reader): T {
+  try {
+    return codec.read(from);
+  } catch (error) {
+    throw error instanceof RangeError ? new DecodeError('too short') : error;
+  }
 }

@@ -39,25 +39,13 @@ export const outputOf = (role: RingRole): RingLayout => (role === 'client' ? req
 /** `bad-index`: the other side claims more bytes than a ring holds. */
 export type RingFault = 'bad-index';
 
-/** A run of bytes in the page; a wrapped transfer has two. */
-export interface RingRun {
-  readonly offset: number;
-  readonly length: number;
-}
-
 /** How many bytes wait to be consumed. */
 export function usedBytes(consumer: number, producer: number): number | RingFault {
   const used = (producer - consumer) >>> 0;
   return used <= RING_BYTES ? used : 'bad-index';
 }
 
-/** The places of `length` bytes from `index` on; `length` is at most RING_BYTES. */
-export function ringRuns(layout: RingLayout, index: number, length: number): RingRun[] {
-  const start = index & (RING_BYTES - 1);
-  const first = Math.min(length, RING_BYTES - start);
-  const runs = [{ offset: layout.data + start, length: first }];
-  if (length > first) runs.push({ offset: layout.data, length: length - first });
-  return runs.filter((run) => run.length > 0);
-}
+/** A transfer that is longer goes on at the ring's first byte. */
+export const toRingEnd = (index: number): number => RING_BYTES - (index % RING_BYTES);
 
 export const advance = (index: number, length: number): number => (index + length) >>> 0;

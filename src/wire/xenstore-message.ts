@@ -54,13 +54,6 @@ export const errorNames = [
 ] as const;
 export type ErrorName = (typeof errorNames)[number];
 
-export interface Header {
-  readonly type: number;
-  readonly requestId: number;
-  readonly transactionId: number;
-  readonly length: number;
-}
-
 export interface Packet {
   readonly type: number;
   readonly requestId: number;
@@ -87,30 +80,21 @@ export function encodePacket({ type, requestId, transactionId, payload }: Packet
   return bytes;
 }
 
-/** `bytes` holds at least HEADER_BYTES. */
-export function decodeHeader(bytes: Uint8Array): Header {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
-  return {
-    type: view.getUint32(0, true),
-    requestId: view.getUint32(4, true),
-    transactionId: view.getUint32(8, true),
-    length: view.getUint32(12, true),
-  };
-}
-
 /** The first packet of `bytes`, or how many bytes more it needs at least. */
 export function parsePacket(bytes: Uint8Array): Parsed {
   if (bytes.length < HEADER_BYTES) return { is: 'need', bytes: HEADER_BYTES - bytes.length };
-  const header = decodeHeader(bytes);
-  if (header.length > PAYLOAD_BYTES_MAX) return { is: 'fault', why: 'payload-too-long' };
-  const whole = HEADER_BYTES + header.length;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  const length = view.getUint32(12, true);
+  if (length > PAYLOAD_BYTES_MAX) return { is: 'fault', why: 'payload-too-long' };
+  const whole = HEADER_BYTES + length;
   if (bytes.length < whole) return { is: 'need', bytes: whole - bytes.length };
-  const { type, requestId, transactionId } = header;
-  return {
-    is: 'packet',
-    packet: { type, requestId, transactionId, payload: bytes.slice(HEADER_BYTES, whole) },
-    consumed: whole,
+  const packet = {
+    type: view.getUint32(0, true),
+    requestId: view.getUint32(4, true),
+    transactionId: view.getUint32(8, true),
+    payload: bytes.slice(HEADER_BYTES, whole),
   };
+  return { is: 'packet', packet, consumed: whole };
 }
 
 /** Collects a stream's chunks into packets. After a fault it stays faulty. */

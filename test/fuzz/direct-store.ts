@@ -47,7 +47,11 @@ export class DirectStore {
     this.ports = {
       ...this.memory(),
       eventChannels: this.channels(),
-      state: { exchange: (message) => answerMessage(state, message, log).answer, settle: () => undefined },
+      state: {
+        exchange: (message) => answerMessage(state, message, log).answer,
+        settle: () => undefined,
+        demandSameState: () => undefined,
+      },
       contents,
       journal,
       actsAs,

@@ -3,8 +3,7 @@
  * times. How often it was done is in a file, as nothing in the heap remembers it. Reading `/poison/probe` tells what is left of any damage.
  */
 import * as rt from 'ennead:rt';
-import type { RequestHandler } from '../../src/services/xenstore-logic/request.ts';
-import { requestHandlers } from '../../src/services/xenstore-logic/request-table.ts';
+import { type RequestType, requestTypes } from '../../src/services/xenstore-logic/request-table.ts';
 import { decodeStrings, encodeText, messageTypes } from '../../src/wire/xenstore-message.ts';
 
 /** So that an endless loop does not take the ten seconds that it has. */
@@ -12,8 +11,8 @@ const HANDLER_LIMIT_MS = 500;
 /** Most of the heap. */
 const LEAKED_BYTES = 8 * 1024 * 1024;
 
-const handlers = requestHandlers as Map<number, RequestHandler>;
-const read = handlers.get(messageTypes.read)!;
+const types = requestTypes as Map<number, RequestType>;
+const read = types.get(messageTypes.read)!;
 
 const builtIns: readonly (readonly [name: string, object: object])[] = [
   ...(
@@ -40,14 +39,14 @@ const inventory = (): Map<string, unknown> =>
 
 const pristine = inventory();
 
-/** Which properties differ from those at the start; how many handlers Logic has; the heap's use in KiB. */
+/** Which properties differ from those at the start; how many types Logic has; the heap's use in KiB. */
 function probe(): string {
   const now = inventory();
   const names = new Set([...pristine.keys(), ...now.keys()]);
   const changed = [...names].filter(
     (name) => now.has(name) !== pristine.has(name) || !Object.is(now.get(name), pristine.get(name)),
   );
-  return JSON.stringify({ changed, handlers: handlers.size, heapKib: Math.round(rt.heapStats().usedBytes / 1024) });
+  return JSON.stringify({ changed, types: types.size, heapKib: Math.round(rt.heapStats().usedBytes / 1024) });
 }
 
 /** Nothing that comes after it can work. */
@@ -61,7 +60,7 @@ function spoilEverything(): void {
   Uint8Array.prototype.slice = () => new Uint8Array(1);
   JSON.parse = () => null;
   Reflect.deleteProperty(Object.prototype, 'hasOwnProperty');
-  handlers.clear();
+  types.clear();
 }
 
 function fill(): never {
@@ -104,13 +103,16 @@ function isDue(path: string, times: number): boolean {
   return true;
 }
 
-handlers.set(messageTypes.read, (request) => {
-  const [path = ''] = decodeStrings(request.payload).strings;
-  if (path === '/poison/probe') return encodeText(probe());
-  const [, damage = '', times] = /^\/poison\/([a-z-]+)\/(\d+)\//.exec(path) ?? [];
-  const poison = damages[damage];
-  if (poison && isDue(path, Number(times))) poison();
-  return read(request);
+types.set(messageTypes.read, {
+  ...read,
+  handle(request) {
+    const [path = ''] = decodeStrings(request.payload).strings;
+    if (path === '/poison/probe') return encodeText(probe());
+    const [, damage = '', times] = /^\/poison\/([a-z-]+)\/(\d+)\//.exec(path) ?? [];
+    const poison = damages[damage];
+    if (poison && isDue(path, Number(times))) poison();
+    return read.handle(request);
+  },
 });
 
 rt.setHandlerLimit(HANDLER_LIMIT_MS);

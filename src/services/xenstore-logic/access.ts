@@ -6,26 +6,28 @@ import { isPrivileged, mayReadAll } from './privileges.ts';
 
 export type Right = 'read' | 'write' | 'owner';
 
-/** `target`: a domain for which the subject acts, as a device model does for its guest. */
-export interface Subject {
-  readonly domid: DomId;
-  readonly target: DomId | null;
-}
-
-export function isAllowed(subject: Subject, path: string, permissions: Permissions, right: Right): boolean {
-  if (isPrivileged(subject.domid, path)) return true;
-  if (right === 'read' && mayReadAll(subject.domid, path)) return true;
-  const [owner, ...others] = permissions;
+/** `target`: a domain for which the subject acts, as a device model does for its guest. It is asked for only where it counts. */
+export function isAllowed(
+  domid: DomId,
+  acting: { readonly target: DomId | null },
+  path: string,
+  permissions: Permissions,
+  right: Right,
+): boolean {
+  if (isPrivileged(domid, path)) return true;
+  if (right === 'read' && mayReadAll(domid, path)) return true;
+  const owner = permissions[0];
   if (!owner) return false;
-  const isSubject = (domid: DomId): boolean => domid === subject.domid || domid === subject.target;
-  if (isSubject(owner.domid)) return true;
-  const { access } = others.find(({ domid }) => isSubject(domid)) ?? owner;
+  if (owner.domid === domid) return true;
+  const { target } = acting;
+  if (owner.domid === target) return true;
+  const { access } = permissions.find((one) => one.domid === domid || one.domid === target) ?? owner;
   return right === 'read' ? allowsRead(access) : right === 'write' ? allowsWrite(access) : false;
 }
 
 /** A new node has its parent's permissions; an unprivileged creator owns it. */
 export function inherited(domid: DomId, path: string, parent: Permissions): Permissions {
-  const [owner, ...others] = parent;
-  if (!owner || isPrivileged(domid, path)) return parent;
-  return [{ ...owner, domid }, ...others];
+  const owner = parent[0];
+  if (!owner || owner.domid === domid || isPrivileged(domid, path)) return parent;
+  return [{ domid, access: owner.access }, ...parent.slice(1)];
 }

@@ -24,9 +24,14 @@ export interface Client {
   broken: boolean;
 }
 
-const flags = ['waiting', 'unsent', 'partial', 'held', 'broken'] as const;
-const WAITING_BIT = 1 << flags.indexOf('waiting');
-const HELD_BIT = 1 << flags.indexOf('held');
+/** In a record's flags. */
+const WAITING_BIT = 1;
+const UNSENT_BIT = 2;
+const PARTIAL_BIT = 4;
+const HELD_BIT = 8;
+const BROKEN_BIT = 16;
+const FLAGS_END = 32;
+
 const MAGIC = 0x32_4c_4e_45;
 /** Words of the header: the magic number, whose turn was last, how many have either bit set. */
 const TURN = 4;
@@ -44,8 +49,11 @@ const RING = 8;
 
 /** Records stay bytes until somebody asks for their client: most handlers need one of many. */
 export class ClientTable {
-  /** By record; a client that was handed out may have changed since. */
+  /** By record, and by domid; a client that was handed out may have changed since. */
   private readonly handedOut = new Map<number, Client>();
+  private readonly known = new Map<DomId, Client>();
+  /** The box holds something else. */
+  private changed = false;
 
   private constructor(
     private readonly box: RecoveryBox,
@@ -55,7 +63,9 @@ export class ClientTable {
   static empty(box: RecoveryBox): ClientTable {
     const view = new DataView(new ArrayBuffer(HEADER_BYTES));
     view.setUint32(0, MAGIC, true);
-    return new ClientTable(box, view);
+    const table = new ClientTable(box, view);
+    table.changed = true;
+    return table;
   }
 
   static read(box: RecoveryBox): ClientTable {
@@ -69,6 +79,8 @@ export class ClientTable {
 
   save(): void {
     this.settle();
+    if (!this.changed) return;
+    this.changed = false;
     this.box.write(new Uint8Array(this.view.buffer, this.view.byteOffset, this.view.byteLength));
   }
 
@@ -88,14 +100,22 @@ export class ClientTable {
   }
 
   of(domid: DomId): Client | undefined {
+    const known = this.known.get(domid);
+    if (known) return known;
     const index = this.placeOf(domid);
     const client = index < this.count ? this.client(index) : undefined;
     return client?.domid === domid ? client : undefined;
   }
 
   at(port: EventPort): Client | undefined {
-    const index = this.first((at) => this.view.getUint32(offsetOf(this.byPort(at)) + PORT, true) >= port);
-    const client = index < this.count ? this.client(this.byPort(index)) : undefined;
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.view.getUint32(offsetOf(this.byPort(middle)) + PORT, true) < port) low = middle + 1;
+      else high = middle;
+    }
+    const client = low < this.count ? this.client(this.byPort(low)) : undefined;
     return client?.port === port ? client : undefined;
   }
 
@@ -125,6 +145,7 @@ export class ClientTable {
     for (let step = 1; step <= this.count; step += 1) {
       const index = (turn + step) % this.count;
       if ((this.flagsAt(index) & WAITING_BIT) === 0) continue;
+      this.changed = true;
       this.view.setUint32(TURN, index, true);
       return this.client(index);
     }
@@ -133,6 +154,7 @@ export class ClientTable {
 
   /** The next one of those that wait. */
   giveTurnTo({ domid }: Client): void {
+    this.changed = true;
     this.view.setUint32(TURN, (this.placeOf(domid) + this.count - 1) % this.count, true);
   }
 
@@ -142,16 +164,12 @@ export class ClientTable {
 
   /** Where the domain's record is, or would be. */
   private placeOf(domid: DomId): number {
-    return this.first((at) => this.view.getUint16(offsetOf(at) + DOMID, true) >= domid);
-  }
-
-  /** The first place that is right, of places of which all are after the first one; `count` if none is. */
-  private first(isRight: (place: number) => boolean): number {
-    let [low, high] = [0, this.count];
+    let low = 0;
+    let high = this.count;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (isRight(middle)) high = middle;
-      else low = middle + 1;
+      if (this.view.getUint16(offsetOf(middle) + DOMID, true) < domid) low = middle + 1;
+      else high = middle;
     }
     return low;
   }
@@ -168,20 +186,29 @@ export class ClientTable {
   }
 
   private client(index: number): Client {
-    const client = this.handedOut.get(index) ?? decode(this.view, offsetOf(index));
-    this.handedOut.set(index, client);
+    const known = this.handedOut.get(index);
+    if (known) return known;
+    const client = decode(this.view, offsetOf(index));
+    this.handOut(index, client);
     return client;
+  }
+
+  private handOut(index: number, client: Client): void {
+    this.handedOut.set(index, client);
+    this.known.set(client.domid, client);
   }
 
   /** Brings the bytes up to date with the clients that were handed out. */
   private settle(): void {
-    for (const [index, client] of this.handedOut) {
+    this.handedOut.forEach((client, index) => {
       const before = this.flagsAt(index);
-      encode(this.view, offsetOf(index), client);
-      const after = this.flagsAt(index);
+      const after = flagsOf(client);
+      if (before === after) return;
+      this.changed = true;
+      this.view.setUint16(offsetOf(index) + FLAGS, after, true);
       this.recount(WAITING, WAITING_BIT, before, after);
       this.recount(HELD, HELD_BIT, before, after);
-    }
+    });
   }
 
   private recount(counter: number, bit: number, before: number, after: number): void {
@@ -196,8 +223,15 @@ export class ClientTable {
     this.view.setUint32(0, MAGIC, true);
     this.view.setUint32(TURN, turn, true);
     this.handedOut.clear();
-    for (const [index, client] of sorted.entries()) this.handedOut.set(index, client);
+    this.known.clear();
+    for (const [index, client] of sorted.entries()) {
+      this.handOut(index, client);
+      this.view.setUint16(offsetOf(index) + DOMID, client.domid, true);
+      this.view.setUint32(offsetOf(index) + PORT, client.port, true);
+      this.view.setUint32(offsetOf(index) + RING, client.ring, true);
+    }
     this.settle();
+    this.changed = true;
     const byPort = [...sorted.entries()].sort(([, a], [, b]) => a.port - b.port);
     for (const [place, [index]] of byPort.entries())
       this.view.setUint16(offsetOf(sorted.length) + INDEX_BYTES * place, index, true);
@@ -206,28 +240,28 @@ export class ClientTable {
 
 const offsetOf = (index: number): number => HEADER_BYTES + index * RECORD_BYTES;
 
-function encode(view: DataView, at: number, client: Client): void {
-  let set = 0;
-  for (let bit = 0; bit < flags.length; bit += 1) if (client[flags[bit] as keyof Client]) set |= 1 << bit;
-  view.setUint16(at + DOMID, client.domid, true);
-  view.setUint16(at + FLAGS, set, true);
-  view.setUint32(at + PORT, client.port, true);
-  view.setUint32(at + RING, client.ring, true);
+function flagsOf({ waiting, unsent, partial, held, broken }: Client): number {
+  return (
+    (waiting ? WAITING_BIT : 0) |
+    (unsent ? UNSENT_BIT : 0) |
+    (partial ? PARTIAL_BIT : 0) |
+    (held ? HELD_BIT : 0) |
+    (broken ? BROKEN_BIT : 0)
+  );
 }
 
 function decode(view: DataView, at: number): Client {
   const domid = view.getUint16(at + DOMID, true);
   const set = view.getUint16(at + FLAGS, true);
-  if (domid > LAST_GUEST_DOMID || set >= 1 << flags.length) throw new Error('the client table is damaged');
-  const has = (name: (typeof flags)[number]): boolean => (set & (1 << flags.indexOf(name))) !== 0;
+  if (domid > LAST_GUEST_DOMID || set >= FLAGS_END) throw new Error('the client table is damaged');
   return {
     domid,
     port: view.getUint32(at + PORT, true),
     ring: view.getUint32(at + RING, true),
-    waiting: has('waiting'),
-    unsent: has('unsent'),
-    partial: has('partial'),
-    held: has('held'),
-    broken: has('broken'),
+    waiting: (set & WAITING_BIT) !== 0,
+    unsent: (set & UNSENT_BIT) !== 0,
+    partial: (set & PARTIAL_BIT) !== 0,
+    held: (set & HELD_BIT) !== 0,
+    broken: (set & BROKEN_BIT) !== 0,
   };
 }

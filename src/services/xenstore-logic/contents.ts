@@ -1,74 +1,112 @@
 /** Looks at nodes in the pages that State shows (src/contracts/xenstore-contents.ts), as State would answer. Pages that make no sense fail the handler. */
 import {
-  BODY,
   bucketOffset,
   connectionKey,
-  connectionRecord,
-  HASH,
+  connectionValue,
   hashOf,
-  LENGTH,
   MISSING_OFFSET,
-  NEXT,
-  type NodeRecord,
-  nodeRecord,
-  recordKey,
+  RecordView,
 } from '../../contracts/xenstore-contents.ts';
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
-import { CHILDREN_BYTES_MAX, type StateAnswer, type StateRequest } from '../../contracts/xenstore-state.ts';
-import { decode, Reader } from '../../wire/binary.ts';
+import {
+  CHILDREN_BYTES_MAX,
+  type Permissions,
+  type StateAnswer,
+  type StateRequest,
+} from '../../contracts/xenstore-state.ts';
+import { decode } from '../../wire/binary.ts';
+import { encodeText } from '../../wire/xenstore-message.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 
 /** With a full table a chain has three records; a longer one than this is a loop. */
 const CHAIN_MAX = 10_000;
 const NOTHING = new Uint8Array(0);
 
-/** undefined: only State knows. */
-export function lookAt(
-  pages: SharedRegion,
-  { domid, path, value, childrenFrom }: StateRequest<'look'>,
-): StateAnswer<'look'> | undefined {
-  const connection = find(pages, connectionKey(domid));
-  const found = connection && nearest(pages, path);
-  if (!connection || found === undefined) return undefined;
-  const { target, nodes, memory } = decode(connectionRecord, connection);
-  const exact = found?.key === path;
-  const children = exact && childrenFrom !== null ? found.children : NOTHING;
-  const from = childrenFrom ?? 0;
-  return {
-    outcome: 'ok',
-    target,
-    usage: { nodes, memory, transactionNodes: 0 },
-    exact,
-    parentExists: exact || found?.key === parentOf(path),
-    permissions: found?.permissions ?? [],
-    generation: found?.generation ?? 0,
-    value: exact && value ? found.value : NOTHING,
-    childrenBytes: children.length,
-    children: children.slice(from, from + CHILDREN_BYTES_MAX),
-  };
-}
+type Look = StateAnswer<'look'>;
+type LookRequest = StateRequest<'look'>;
 
-/** The node or the one above it that is there. null: there is none, undefined: only State knows. */
-function nearest(pages: SharedRegion, path: string): NodeRecord | null | undefined {
-  for (let at = path; ; at = parentOf(at)) {
-    const body = find(pages, at);
-    if (body === undefined) return undefined;
-    if (body) return decode(nodeRecord, body);
-    if (at === ROOT || isSpecial(at)) return null;
+/** `ask`: for what only State knows. */
+export function lookAt(pages: SharedRegion, request: LookRequest, ask: (request: LookRequest) => Look): Look {
+  for (let at = request.path; ; at = parentOf(at)) {
+    const record = find(pages, at);
+    if (record === undefined) return ask(request);
+    if (record || at === ROOT || isSpecial(at)) return new ShownLook(pages, request, ask, record, at);
   }
 }
 
-/** A record's body. null: there is none, undefined: there may be one that found no room. */
-function find(pages: SharedRegion, key: string): Uint8Array | null | undefined {
-  const hash = hashOf(key);
+/** Most requests need a part of it: the others are not looked for. */
+class ShownLook implements Look {
+  readonly outcome = 'ok';
+  readonly exact: boolean;
+  private foundConnection: Pick<Look, 'target' | 'usage'> | null = null;
+
+  constructor(
+    private readonly pages: SharedRegion,
+    private readonly request: LookRequest,
+    private readonly ask: (request: LookRequest) => Look,
+    /** null: not even the root is there. */
+    private readonly record: RecordView | null,
+    private readonly foundAt: string,
+  ) {
+    this.exact = record !== null && foundAt === request.path;
+  }
+
+  get parentExists(): boolean {
+    return this.exact || (this.record !== null && this.foundAt === parentOf(this.request.path));
+  }
+
+  get permissions(): Permissions {
+    return this.record?.permissions ?? [];
+  }
+
+  get generation(): number {
+    return this.record?.generation ?? 0;
+  }
+
+  get value(): Uint8Array {
+    return this.record && this.exact && this.request.value ? this.record.value : NOTHING;
+  }
+
+  get childrenBytes(): number {
+    return this.record && this.exact && this.request.childrenFrom !== null ? this.record.childrenBytes : 0;
+  }
+
+  get children(): Uint8Array {
+    const { childrenFrom } = this.request;
+    if (!this.record || !this.exact || childrenFrom === null) return NOTHING;
+    return this.record.children(childrenFrom, CHILDREN_BYTES_MAX);
+  }
+
+  get target(): number | null {
+    return this.connection.target;
+  }
+
+  get usage(): Look['usage'] {
+    return this.connection.usage;
+  }
+
+  private get connection(): Pick<Look, 'target' | 'usage'> {
+    this.foundConnection ??= connectionOf(this.pages, this.request.domid) ?? this.ask(this.request);
+    return this.foundConnection;
+  }
+}
+
+function connectionOf(pages: SharedRegion, domid: number): Pick<Look, 'target' | 'usage'> | null {
+  const record = find(pages, connectionKey(domid));
+  if (!record) return null;
+  const { target, nodes, memory } = decode(connectionValue, record.value);
+  return { target, usage: { nodes, memory, transactionNodes: 0 } };
+}
+
+/** null: there is none, undefined: there may be one that found no room. */
+function find(pages: SharedRegion, key: string): RecordView | null | undefined {
+  const hash = hashOf(encodeText(key));
   let at = pages.load32(bucketOffset(hash));
   for (let steps = 0; at !== 0; steps += 1) {
     if (steps > CHAIN_MAX) throw new Error('the pages of xenstore-state have a loop');
-    if (pages.load32(at + HASH) === hash) {
-      const body = pages.read(at + BODY, pages.load32(at + LENGTH));
-      if (recordKey.read(new Reader(body)) === key) return body;
-    }
-    at = pages.load32(at + NEXT);
+    const record = new RecordView(pages, at);
+    if (record.hash === hash && record.isOf(key)) return record;
+    at = record.next;
   }
   return pages.load32(MISSING_OFFSET) === 0 ? null : undefined;
 }

@@ -11,7 +11,7 @@ import {
   PAYLOAD_BYTES_MAX,
 } from '../../wire/xenstore-message.ts';
 import { Change } from './changes.ts';
-import { resolvePath } from './paths.ts';
+import { absolutePath } from './paths.ts';
 import { isPrivileged, isTrusted, mayCount } from './privileges.ts';
 import type { RequestHandler } from './request.ts';
 
@@ -27,8 +27,8 @@ const makeNodes: RequestHandler = ({ domid, connection, transaction, payload }) 
   if (!given || transaction !== 0) return 'EINVAL';
   const nodes = [];
   for (const { path, value, permissions } of given) {
-    const resolved = isSpecial(path) ? undefined : resolvePath(domid, path)?.absolute;
-    if (resolved === undefined) return 'EINVAL';
+    const resolved = isSpecial(path) ? null : absolutePath(domid, path);
+    if (resolved === null) return 'EINVAL';
     if (!isPrivileged(domid, resolved)) return 'EACCES';
     nodes.push({ path: resolved, value: encodeText(value), permissions });
   }

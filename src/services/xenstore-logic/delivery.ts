@@ -2,7 +2,7 @@
  * Bytes on their way to clients, and requests out of their rings: in batches, each of which happens once, whatever ends Logic meanwhile. Bytes go
  * into a ring where nobody sees them; then the journal learns the new indices; then the rings do. What a ring has no room for waits in State.
  */
-import { placeInRing } from '../../kit/ring.ts';
+import { placeAt } from '../../kit/ring.ts';
 import { inputOf, outputOf, RING_BYTES, ringErrors, usedBytes } from '../../wire/byte-ring.ts';
 import type { DomId } from '../../xen/ports.ts';
 import type { Client, ClientTable } from './client-table.ts';
@@ -18,10 +18,10 @@ const output = outputOf('server');
 
 export class Delivery {
   /** Producer indices behind what this batch has put into rings. */
-  private readonly placed = new Map<Client, number>();
+  private placed = new Map<DomId, number>();
   private queued: Queued[] = [];
   private queuedBytes = 0;
-  private readonly toDrain = new Set<Client>();
+  private readonly toDrain: Client[] = [];
   private readonly toNotify = new Set<Client>();
   /** Messages that were given to this object, and how many of them went out before it was made. */
   private given = 0;
@@ -53,17 +53,19 @@ export class Delivery {
   }
 
   /** All that was given is told, and the request that it comes from is taken out of its ring. */
-  conclude(consumed: Batch['consumed']): void {
-    this.carryOut(true, consumed);
+  conclude(request: Batch['consumed']): void {
+    this.carryOut(true, request);
     this.given = 0;
     this.alreadyOut = 0;
   }
 
   /** Fills the rings as far as they go, and tells those whose ring has changed: Linux makes an event only when it empties a full ring. */
   finish(): void {
-    for (const client of this.toDrain) if (this.isThere(client)) this.drain(client);
-    for (const client of this.toNotify) if (this.isThere(client)) this.ports.eventChannels.notify(client.port);
-    this.toDrain.clear();
+    for (let client = this.toDrain.pop(); client; client = this.toDrain.pop())
+      if (this.isThere(client)) this.drain(client);
+    this.toNotify.forEach((client) => {
+      if (this.isThere(client)) this.ports.eventChannels.notify(client.port);
+    });
     this.toNotify.clear();
   }
 
@@ -82,7 +84,7 @@ export class Delivery {
       // Only a ring that is seen full after the last byte went in is left: its reader will make an event.
       const part = next.subarray(0, RING_BYTES - used);
       if (part.length === 0) return;
-      ring.store32(output.producer, placeInRing(ring, 'server', producer, part));
+      ring.store32(output.producer, placeAt(ring, output, producer, part));
       this.toNotify.add(client);
     }
   }
@@ -105,33 +107,38 @@ export class Delivery {
   /** false: there is no room. */
   private place(client: Client, message: Uint8Array): boolean {
     const ring = this.ports.rings.at(client.ring);
-    const producer = this.placed.get(client) ?? ring.load32(output.producer);
+    const producer = this.placed.get(client.domid) ?? ring.load32(output.producer);
     const used = usedBytes(ring.load32(output.consumer), producer);
     if (used === 'bad-index') {
       this.onFault(client, ringErrors.index);
       return true;
     }
     if (used + message.length > RING_BYTES) return false;
-    this.placed.set(client, placeInRing(ring, 'server', producer, message));
+    this.placed.set(client.domid, placeAt(ring, output, producer, message));
     return true;
   }
 
   private carryOut(last: boolean, consumed: Batch['consumed']): void {
-    const published = [...this.placed].map(([{ domid }, producer]) => ({ domid, producer }));
-    // The message that found no room any more is not in it.
-    const through = last ? this.given : this.given - 1;
-    const queued = { batch: this.journal.nextBatch, messages: this.queued };
-    this.placed.clear();
+    const batch = {
+      // The message that found no room any more is not in it.
+      through: last ? this.given : this.given - 1,
+      last,
+      published: this.placed,
+      queued: { batch: this.journal.nextBatch, messages: this.queued },
+      consumed,
+    };
+    if (this.placed.size > 0) this.placed = new Map();
     this.queued = [];
     this.queuedBytes = 0;
-    const batch = { through, last, published, queued, consumed };
     this.journal.begin(batch);
     this.perform(batch);
   }
 
   /** May be done again: an earlier run of Logic may have begun it. */
   perform(batch: Batch): void {
-    for (const { domid, producer } of batch.published) this.move(domid, output.producer, producer);
+    batch.published.forEach((producer, domid) => {
+      this.move(domid, output.producer, producer);
+    });
     if (batch.queued.messages.length > 0) this.queue(batch.queued);
     if (batch.consumed) this.move(batch.consumed.domid, input.consumer, batch.consumed.consumer);
     this.journal.end(batch);
@@ -151,7 +158,7 @@ export class Delivery {
       const client = this.table.of(domid);
       if (!client) continue;
       client.unsent = true;
-      this.toDrain.add(client);
+      if (!this.toDrain.includes(client)) this.toDrain.push(client);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The next request in a client's ring. */
-import { readRing } from '../../kit/ring.ts';
+import { readAt } from '../../kit/ring.ts';
 import { advance, inputOf, RING_BYTES, ringErrors, usedBytes } from '../../wire/byte-ring.ts';
-import { concat, type Packet, type Parsed, parsePacket } from '../../wire/xenstore-message.ts';
+import { concat, type Packet, parsePacket } from '../../wire/xenstore-message.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 import type { Client } from './client-table.ts';
 import type { LogicPorts } from './ports.ts';
@@ -21,21 +21,12 @@ const NOTHING = new Uint8Array(0);
 /** Linux makes an event for the first piece of a request and writes the others behind it: looking again is cheaper than keeping the piece. */
 const LOOKS_MAX = 10;
 
-const { consumer, producer } = inputOf('server');
+const layout = inputOf('server');
+const { consumer, producer } = layout;
 
 /** How much a client has written that nobody has consumed, or that its indices are impossible. */
 export const unreadBytes = (ring: SharedRegion): ReturnType<typeof usedBytes> =>
   usedBytes(ring.load32(consumer), ring.load32(producer));
-
-/** What the ring holds, and what that is behind the bytes that came before. null: the client's indices are impossible. */
-function readRequest(ring: SharedRegion, before: Uint8Array): { bytes: Uint8Array; parsed: Parsed } | null {
-  for (let looks = 1; ; looks += 1) {
-    const bytes = readRing(ring, 'server');
-    if (!bytes) return null;
-    const parsed = parsePacket(concat(before, bytes));
-    if (parsed.is !== 'need' || looks === LOOKS_MAX) return { bytes, parsed };
-  }
-}
 
 /**
  * An incomplete request is taken out of the ring and kept in State, in two cases the only way on: when it is larger than the ring, and because
@@ -44,22 +35,25 @@ function readRequest(ring: SharedRegion, before: Uint8Array): { bytes: Uint8Arra
 export function receive(ports: LogicPorts, state: StateClient, client: Client): Received {
   const ring = ports.rings.at(client.ring);
   const before = client.partial ? partialOf(state, client, ring) : NOTHING;
-  const unread = unreadBytes(ring);
-  if (typeof unread === 'string') return { is: 'fault', error: ringErrors.index };
-  // What was kept may only now have been taken out of the ring.
-  if (unread === 0) return { is: client.partial ? 'taken' : 'none' };
-  const request = readRequest(ring, before);
-  if (!request) return { is: 'fault', error: ringErrors.index };
-  const { bytes, parsed } = request;
-  if (parsed.is === 'fault') return { is: 'fault', error: ringErrors.protocol };
   const from = ring.load32(consumer);
-  if (parsed.is === 'packet')
-    return { is: 'request', packet: parsed.packet, consumer: advance(from, parsed.consumed - before.length) };
-  const until = advance(from, bytes.length);
-  state.ask('keepPartial', { domid: client.domid, bytes: concat(before, bytes), until });
-  client.partial = true;
-  ring.store32(consumer, until);
-  return { is: 'taken' };
+  for (let looks = 1; ; looks += 1) {
+    const unread = usedBytes(from, ring.load32(producer));
+    if (unread === 'bad-index') return { is: 'fault', error: ringErrors.index };
+    // What was kept may only now have been taken out of the ring.
+    if (unread === 0) return { is: client.partial ? 'taken' : 'none' };
+    const bytes = readAt(ring, layout, from, unread);
+    const whole = before.length > 0 ? concat(before, bytes) : bytes;
+    const parsed = parsePacket(whole);
+    if (parsed.is === 'fault') return { is: 'fault', error: ringErrors.protocol };
+    if (parsed.is === 'packet')
+      return { is: 'request', packet: parsed.packet, consumer: advance(from, parsed.consumed - before.length) };
+    if (looks < LOOKS_MAX) continue;
+    const until = advance(from, bytes.length);
+    state.ask('keepPartial', { domid: client.domid, bytes: whole, until });
+    client.partial = true;
+    ring.store32(consumer, until);
+    return { is: 'taken' };
+  }
 }
 
 /** The request is answered: what was kept of it is not needed any more. */

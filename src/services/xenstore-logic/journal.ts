@@ -3,7 +3,8 @@
  * of it, which batch of ring writes it is carrying out, whom it is serving. All of it is written before the fact and settled after it, so that
  * a Logic that ends anywhere is followed by one that ends the same work, once. Who reads it believes only what can be true.
  */
-import { bytes, DecodeError, decode, encode, flag, list, nullable, struct, u16, u32, word } from '../../wire/binary.ts';
+import { JOURNAL_PAGES, type StateRequest } from '../../contracts/xenstore-state.ts';
+import { bytes, DecodeError, decode, encode, list, struct, u16, word } from '../../wire/binary.ts';
 import type { DomId, SharedRegion } from '../../xen/ports.ts';
 
 /** Words: the change that State was asked for last, the last one that everybody has been told of, how many messages of it went out. */
@@ -20,25 +21,28 @@ const BATCH_LENGTH = 20;
 const RECOVERIES = 24;
 /** Not 0: a port or a ring is being opened or closed. */
 const HANDLES = 28;
+/** Words of a batch. Then two for each published index, then the messages. */
 const BATCH = 32;
+const WORDS = { through: 0, last: 1, published: 2, number: 3, consumedOf: 4, consumer: 5, messages: 6 } as const;
+const HEAD_WORDS = 7;
 /** The last page: how often in a row the serving of a client has ended Logic. Clients share a word if there are many. */
 const FAILURE_WORDS = 1024;
+const FAILURES = JOURNAL_PAGES * 4096 - 4 * FAILURE_WORDS;
 
-/**
- * What is done at once, or not at all: the new producer indices of rings into which bytes were put, messages for State's queue, the new consumer
- * index of the ring whose request this ends. `through`: how many messages of the change these are, with those before.
- */
-const batch = struct({
-  through: u32,
-  last: flag,
-  published: list(struct({ domid: u16, producer: u32 })),
-  queued: struct({
-    batch: u32,
-    messages: list(struct({ domid: u16, kind: word(['event', 'reply']), message: bytes })),
-  }),
-  consumed: nullable(struct({ domid: u16, consumer: u32 })),
-});
-export type Batch = ReturnType<typeof batch.read>;
+const messages = list(struct({ domid: u16, kind: word(['event', 'reply']), message: bytes }));
+
+/** What is done at once, or not at all. */
+export interface Batch {
+  /** How many messages of the change these are, with those before. */
+  readonly through: number;
+  readonly last: boolean;
+  /** The new producer indices of rings into which bytes were put. */
+  readonly published: ReadonlyMap<DomId, number>;
+  /** For State's queue. */
+  readonly queued: StateRequest<'queue'>;
+  /** The new consumer index of the ring whose request this ends. */
+  readonly consumed: { readonly domid: DomId; readonly consumer: number } | null;
+}
 
 /** Bounds of one batch. With them it is shorter than its pages. */
 export const BATCH_CLIENTS_MAX = 256;
@@ -107,22 +111,54 @@ export class Journal {
     return (this.pages.load32(BATCHES) % 0xffffffff) + 1;
   }
 
-  begin(work: Batch): void {
-    const body = encode(batch, work);
-    this.pages.write(BATCH, body);
-    this.pages.store32(BATCH_LENGTH, body.length);
+  begin({ through, last, published, queued, consumed }: Batch): void {
+    const words = new Uint32Array(HEAD_WORDS + 2 * published.size);
+    words[WORDS.through] = through;
+    words[WORDS.last] = last ? 1 : 0;
+    words[WORDS.published] = published.size;
+    words[WORDS.number] = queued.batch;
+    words[WORDS.consumedOf] = consumed ? consumed.domid + 1 : 0;
+    words[WORDS.consumer] = consumed?.consumer ?? 0;
+    words[WORDS.messages] = queued.messages.length;
+    let at = HEAD_WORDS;
+    published.forEach((producer, domid) => {
+      words[at] = domid;
+      words[at + 1] = producer;
+      at += 2;
+    });
+    this.pages.write(BATCH, new Uint8Array(words.buffer));
+    let length = words.byteLength;
+    if (queued.messages.length > 0) {
+      const encoded = encode(messages, queued.messages);
+      this.pages.write(BATCH + length, encoded);
+      length += encoded.length;
+    }
+    this.pages.store32(BATCH_LENGTH, length);
   }
 
   /** null: none was begun, or what is there is none. */
   get begun(): Batch | null {
     const length = this.pages.load32(BATCH_LENGTH);
-    if (length === 0 || BATCH + length > this.failures) return null;
-    try {
-      return decode(batch, this.pages.read(BATCH, length));
-    } catch (error) {
-      if (error instanceof DecodeError) return null;
-      throw error;
-    }
+    if (length < 4 * HEAD_WORDS || BATCH + length > FAILURES) return null;
+    const read = this.pages.read(BATCH, length);
+    const view = new DataView(read.buffer, read.byteOffset, length);
+    const word = (index: number): number => view.getUint32(4 * index, true);
+    const end = HEAD_WORDS + 2 * word(WORDS.published);
+    if (4 * end > length) return null;
+    const published = new Map<DomId, number>();
+    for (let at = HEAD_WORDS; at < end; at += 2) published.set(word(at), word(at + 1));
+    const encoded = read.subarray(4 * end);
+    const queued = word(WORDS.messages) === 0 ? [] : decodeMessages(encoded);
+    return (
+      queued && {
+        through: word(WORDS.through),
+        last: word(WORDS.last) !== 0,
+        published,
+        queued: { batch: word(WORDS.number), messages: queued },
+        consumed:
+          word(WORDS.consumedOf) === 0 ? null : { domid: word(WORDS.consumedOf) - 1, consumer: word(WORDS.consumer) },
+      }
+    );
   }
 
   end({ through, last, queued }: Batch): void {
@@ -156,10 +192,15 @@ export class Journal {
   }
 
   private failureWord(domid: DomId): number {
-    return this.failures + 4 * (domid % FAILURE_WORDS);
+    return FAILURES + 4 * (domid % FAILURE_WORDS);
   }
+}
 
-  private get failures(): number {
-    return this.pages.size - 4 * FAILURE_WORDS;
+function decodeMessages(encoded: Uint8Array): Batch['queued']['messages'] | null {
+  try {
+    return decode(messages, encoded);
+  } catch (error) {
+    if (error instanceof DecodeError) return null;
+    throw error;
   }
 }

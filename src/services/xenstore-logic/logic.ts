@@ -25,7 +25,7 @@ import { forgetPartial, receive, unreadBytes } from './inbox.ts';
 import { Journal } from './journal.ts';
 import type { LogicPorts } from './ports.ts';
 import type { Decision, Request } from './request.ts';
-import { ignoresTransaction, looksAtNodes, requestHandlers } from './request-table.ts';
+import { requestTypes } from './request-table.ts';
 import { StateClient } from './state-client.ts';
 import { eventMessage, watchEvents } from './watch-events.ts';
 
@@ -81,7 +81,8 @@ export function onFailure(ports: LogicPorts): void {
 }
 
 function serve(ports: LogicPorts, table: ClientTable, client: Client): void {
-  Object.assign(client, { waiting: false, held: false });
+  client.waiting = false;
+  client.held = false;
   const logic = new Logic(ports, table);
   logic.serve(client);
   // Looked at again after the client was told that there is room: what it added before that made no event.
@@ -124,6 +125,7 @@ class Logic {
 
   /** Ends what an earlier run of Logic had begun. */
   recover(): void {
+    this.state.settle();
     this.table.distrust();
     // Of what was last written to it, or taken from it, a client may not have been told.
     for (const client of this.table.all()) this.delivery.notify(client);
@@ -193,14 +195,15 @@ class Logic {
     else this.reply(to, decision);
   }
 
-  /** As with xenstored, an unknown transaction is what is wrong with a request before anything else is. Looks at nodes find it out by themselves. */
+  /** As with xenstored, an unknown transaction is what is wrong with a request before anything else is. */
   private decide(type: number, request: Request): Decision {
-    const handler = requestHandlers.get(type);
-    if (!handler) return 'ENOSYS';
-    if (ignoresTransaction.has(type)) return handler(request);
-    if (!looksAtNodes.has(type) && this.lacksTransaction(request)) return 'ENOENT';
-    const decision = handler(request);
-    return decision === 'EINVAL' && this.lacksTransaction(request) ? 'ENOENT' : decision;
+    const known = requestTypes.get(type);
+    if (!known) return 'ENOSYS';
+    const { handle, withoutTransaction } = known;
+    if (withoutTransaction === 'refused' && this.lacksTransaction(request)) return 'ENOENT';
+    const decision = handle(request);
+    const isLate = decision === 'EINVAL' && withoutTransaction === 'finds-out';
+    return isLate && this.lacksTransaction(request) ? 'ENOENT' : decision;
   }
 
   private lacksTransaction({ connection: domid, transaction }: Request): boolean {
@@ -226,20 +229,21 @@ class Logic {
   /** Everything that comes of a change, in the same order whoever does it. */
   private tell(to: ReplyContext, answer: Uint8Array): void {
     const { result, firing } = conclude(answer);
-    if (firing) this.fire(firing, new Set());
+    if (firing && firing.fired.length > 0) this.fire(firing, new Set());
     if (result === 'held') this.putOff(to);
     else this.reply(to, result);
   }
 
   private reply(to: ReplyContext, result: Uint8Array | ErrorName): void {
     if (to) {
+      const { domid, requestId, transactionId, ownEvent } = to;
       const refused = typeof result === 'string';
-      const { domid, type, ownEvent, ...ids } = to;
       const payload = refused ? encodeStrings([result]) : result;
-      this.delivery.send(domid, 'reply', encodePacket({ ...ids, payload, type: refused ? messageTypes.error : type }));
+      const type = refused ? messageTypes.error : to.type;
+      this.delivery.send(domid, 'reply', encodePacket({ type, requestId, transactionId, payload }));
       if (!refused && ownEvent.length > 0) this.delivery.send(domid, 'event', eventMessage(ownEvent));
     }
-    this.delivery.conclude(to && { domid: to.domid, consumer: to.consumer });
+    this.delivery.conclude(to);
   }
 
   /** The request stays in its ring, and has another turn after the next one of somebody else. */

@@ -11,15 +11,17 @@ export interface ClientPath {
 }
 
 /** null: not a path. A path that does not start in `/` starts at the client's home. */
-export function resolvePath(domid: DomId, given: string): ClientPath | null {
-  const relative = !given.startsWith('/');
-  const absolute = relative ? `${homeOf(domid)}/${given}` : given;
-  return isValid(absolute) ? { absolute, relative } : null;
+export function absolutePath(domid: DomId, given: string): string | null {
+  const absolute = given.startsWith('/') ? given : `${homeOf(domid)}/${given}`;
+  return isValid(absolute) ? absolute : null;
 }
 
-/** As `resolvePath`, also for @introduceDomain and its like. */
+/** As `absolutePath`, also for @introduceDomain and its like. */
 export function resolveWatchPath(domid: DomId, given: string): ClientPath | null {
-  if (!isSpecial(given)) return resolvePath(domid, given);
+  if (!isSpecial(given)) {
+    const absolute = absolutePath(domid, given);
+    return absolute === null ? null : { absolute, relative: !given.startsWith('/') };
+  }
   return /^@[A-Za-z0-9-/_@]{1,255}$/.test(given) ? { absolute: given, relative: false } : null;
 }
 
@@ -30,8 +32,12 @@ export function toldPath(domid: DomId, relative: boolean, absolute: string): str
 }
 
 function isValid(path: string): boolean {
-  if (path.length > ABSOLUTE_PATH_BYTES_MAX) return false;
+  if (path.length > RELATIVE_PATH_BYTES_MAX && isTooLong(path)) return false;
+  if (path === '/') return true;
+  return /^[A-Za-z0-9\-_@/]+$/.test(path) && !path.includes('//') && !path.endsWith('/');
+}
+
+function isTooLong(path: string): boolean {
   const below = path.replace(/^\/local\/domain\/\d{1,5}\//, '');
-  if (below.length > RELATIVE_PATH_BYTES_MAX) return false;
-  return path === '/' || /^(\/[A-Za-z0-9\-_@]+)+$/.test(path);
+  return path.length > ABSOLUTE_PATH_BYTES_MAX || below.length > RELATIVE_PATH_BYTES_MAX;
 }

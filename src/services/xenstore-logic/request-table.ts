@@ -5,40 +5,43 @@ import * as nodes from './node-requests.ts';
 import * as others from './other-requests.ts';
 import type { RequestHandler } from './request.ts';
 
-export const requestHandlers: ReadonlyMap<number, RequestHandler> = new Map([
-  [messageTypes.control, control],
-  [messageTypes.directory, nodes.directory],
-  [messageTypes.read, nodes.read],
-  [messageTypes.getPerms, nodes.getPermissions],
-  [messageTypes.watch, others.watch],
-  [messageTypes.unwatch, others.unwatch],
-  [messageTypes.transactionStart, others.transactionStart],
-  [messageTypes.transactionEnd, others.transactionEnd],
-  [messageTypes.introduce, others.introduce],
-  [messageTypes.release, others.release],
-  [messageTypes.getDomainPath, others.getDomainPath],
-  [messageTypes.write, nodes.write],
-  [messageTypes.mkdir, nodes.mkdir],
-  [messageTypes.rm, nodes.remove],
-  [messageTypes.setPerms, nodes.setPermissions],
-  [messageTypes.isDomainIntroduced, others.isDomainIntroduced],
-  [messageTypes.resume, others.resume],
-  [messageTypes.setTarget, others.setTarget],
-  [messageTypes.resetWatches, others.resetWatches],
-  [messageTypes.directoryPart, nodes.directoryPart],
-]);
+/** What becomes of a request that names a transaction which is not known. */
+export type WithoutTransaction =
+  /** It is refused, whatever else is wrong with it. */
+  | 'refused'
+  /** It is refused by its first look at a node, which is in the transaction. */
+  | 'finds-out'
+  /** It is answered all the same. @source tools/xenstore/xenstored_core.c, XS_FLAG_NOTID */
+  | 'ignored';
 
-/** Requests whose first act is to look at a node, in their transaction. */
-export const looksAtNodes: ReadonlySet<number> = new Set([
-  messageTypes.directory,
-  messageTypes.directoryPart,
-  messageTypes.read,
-  messageTypes.getPerms,
-  messageTypes.setPerms,
-  messageTypes.write,
-  messageTypes.mkdir,
-  messageTypes.rm,
-]);
+export interface RequestType {
+  readonly handle: RequestHandler;
+  readonly withoutTransaction: WithoutTransaction;
+}
 
-/** Whatever transaction such a request names, known or not. @source tools/xenstore/xenstored_core.c, XS_FLAG_NOTID */
-export const ignoresTransaction: ReadonlySet<number> = new Set([messageTypes.watch, messageTypes.unwatch]);
+const refused = (handle: RequestHandler): RequestType => ({ handle, withoutTransaction: 'refused' });
+const looking = (handle: RequestHandler): RequestType => ({ handle, withoutTransaction: 'finds-out' });
+const outside = (handle: RequestHandler): RequestType => ({ handle, withoutTransaction: 'ignored' });
+
+export const requestTypes: ReadonlyMap<number, RequestType> = new Map([
+  [messageTypes.control, refused(control)],
+  [messageTypes.directory, looking(nodes.directory)],
+  [messageTypes.read, looking(nodes.read)],
+  [messageTypes.getPerms, looking(nodes.getPermissions)],
+  [messageTypes.watch, outside(others.watch)],
+  [messageTypes.unwatch, outside(others.unwatch)],
+  [messageTypes.transactionStart, refused(others.transactionStart)],
+  [messageTypes.transactionEnd, refused(others.transactionEnd)],
+  [messageTypes.introduce, refused(others.introduce)],
+  [messageTypes.release, refused(others.release)],
+  [messageTypes.getDomainPath, refused(others.getDomainPath)],
+  [messageTypes.write, looking(nodes.write)],
+  [messageTypes.mkdir, looking(nodes.mkdir)],
+  [messageTypes.rm, looking(nodes.remove)],
+  [messageTypes.setPerms, looking(nodes.setPermissions)],
+  [messageTypes.isDomainIntroduced, refused(others.isDomainIntroduced)],
+  [messageTypes.resume, refused(others.resume)],
+  [messageTypes.setTarget, refused(others.setTarget)],
+  [messageTypes.resetWatches, refused(others.resetWatches)],
+  [messageTypes.directoryPart, looking(nodes.directoryPart)],
+]);

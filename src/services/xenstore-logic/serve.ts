@@ -52,6 +52,7 @@ export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClie
     state: {
       exchange: (message) => orStartAgain(() => link.exchange(message)),
       settle: () => orStartAgain(() => link.settle()),
+      demandSameState: () => orStartAgain(() => link.demandSameState()),
     },
     contents,
     journal,

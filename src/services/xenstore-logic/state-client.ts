@@ -17,8 +17,10 @@ import { lookAt } from './contents.ts';
 export interface StateLink {
   /** One request to State and its answer. */
   exchange(message: Uint8Array): Uint8Array;
-  /** Waits for State to end what an exchange that was cut short began. */
+  /** After a handler that was cut short: waits for State to end what its exchange began. */
   settle(): void;
+  /** Throws when State has started again: what it showed is not what it shows now. */
+  demandSameState(): void;
 }
 
 export class StateClient {
@@ -31,11 +33,15 @@ export class StateClient {
     return ask(this.link, operation, request);
   }
 
+  settle(): void {
+    this.link.settle();
+  }
+
   /** A transaction sees something else than the pages show. */
   look(request: StateRequest<'look'>): StateAnswer<'look'> {
-    this.link.settle();
-    const seen = request.transaction === 0 ? lookAt(this.contents, request) : undefined;
-    return seen ?? this.ask('look', request);
+    if (request.transaction !== 0) return this.ask('look', request);
+    this.link.demandSameState();
+    return lookAt(this.contents, request, (unseen) => this.ask('look', unseen));
   }
 
   /** State's answer as it comes: what State remembers has the same form. */

@@ -82,7 +82,7 @@ class Link implements StateLink {
 
   /** State makes an event for every byte that it writes and for room in a ring that was full: each turn waits for one. */
   exchange(message: Uint8Array): Uint8Array {
-    this.settle();
+    this.demandSameState();
     this.page.store32(WAITING_OFFSET, 1);
     const answer = this.answer(message);
     this.page.store32(WAITING_OFFSET, 0);
@@ -104,7 +104,7 @@ class Link implements StateLink {
     }
   }
 
-  private demandSameState(): void {
+  demandSameState(): void {
     if (this.page.load32(CONNECTION_OFFSET) === CONNECTION_NEW_STATE)
       throw new PortError('ENOTCONN', 'exchange', 'xenstore-state has started again');
   }

@@ -15,7 +15,7 @@ export interface WatchEvent {
 export function watchEvents({ path, readableBy, watchers }: Fired, actsAs: LogicPorts['actsAs']): WatchEvent[] {
   return watchers
     .map(({ domid: to, ...watcher }) => ({ ...watcher, to, domid: actsAs(to) }))
-    .filter((watcher) => readableBy.some((permissions) => isAllowed(watcher, path, permissions, 'read')))
+    .filter((watcher) => readableBy.some((permissions) => isAllowed(watcher.domid, watcher, path, permissions, 'read')))
     .map(({ to, domid, relative, token }) => ({ to, path: toldPath(domid, relative, path), token }));
 }
 

@@ -3,7 +3,7 @@
  * two, so a fresh process answers the log's messages again and stands where the former one stood. A message is logged before its answer leaves and
  * after it was answered: one that ends State leaves nothing here.
  */
-import { bytes, encode, Reader, u32 } from '../../wire/binary.ts';
+import { bytes, decode, encode, u32 } from '../../wire/binary.ts';
 import { concat } from '../../wire/xenstore-message.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 
@@ -34,7 +34,7 @@ export class Box {
 
   constructor(private readonly ports: BoxPorts) {
     const snapshot = ports.readSnapshot();
-    this.serial = snapshot ? new Reader(snapshot).u32() : 0;
+    this.serial = snapshot ? decode(u32, snapshot.subarray(0, SERIAL_BYTES)) : 0;
     this.snapshotBytes = snapshot?.length ?? 0;
     this.used = ports.log.load32(SERIAL) === this.serial ? ports.log.load32(USED) : 0;
   }
@@ -48,7 +48,7 @@ export class Box {
   *messages(): Iterable<Uint8Array> {
     const { log } = this.ports;
     for (let at = FIRST; at < FIRST + this.used; ) {
-      const length = new Reader(log.read(at, LENGTH_BYTES)).u32();
+      const length = decode(u32, log.read(at, LENGTH_BYTES));
       yield log.read(at + LENGTH_BYTES, length);
       at += LENGTH_BYTES + length;
     }

@@ -2,13 +2,16 @@
 import {
   BODY,
   bucketOffset,
+  encodeBody,
+  GLANCE_BYTES,
   HASH,
   hashOf,
-  LENGTH,
   MISSING_OFFSET,
   NEXT,
   RECORDS_OFFSET,
+  type RecordBody,
 } from '../../contracts/xenstore-contents.ts';
+import { encodeText } from '../../wire/xenstore-message.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 
 /** Records take 64 bytes, or 128, and so on up to 8 KiB; larger ones are left to State. */
@@ -19,6 +22,7 @@ export const RECORD_BYTES_MAX = 2 ** (SMALLEST_LOG2 + SIZES - 1);
 interface Place {
   readonly offset: number;
   readonly size: number;
+  readonly hash: number;
 }
 
 export class Contents {
@@ -27,46 +31,52 @@ export class Contents {
   /** By size: where records were. */
   private readonly free: number[][] = Array.from({ length: SIZES }, () => []);
   private end = RECORDS_OFFSET;
+  private readonly endMax: number;
 
-  constructor(private readonly region: SharedRegion) {}
+  constructor(private readonly region: SharedRegion) {
+    this.endMax = region.size - GLANCE_BYTES;
+  }
 
   /** null: there is nothing under the key any more. */
-  show(key: string, body: Uint8Array | null): void {
-    const size = body ? sizeFor(body) : null;
-    const place = this.places.get(key);
-    if (place && place.size !== size) this.takeOut(key, place);
-    const at = size === null ? undefined : (this.places.get(key) ?? this.putIn(key, size));
-    if (body && at) this.fill(at, body);
-    this.count(key, body !== null && !at);
+  show(key: string, record: RecordBody | null): void {
+    const keyBytes = encodeText(key);
+    const body = record && encodeBody(keyBytes, record);
+    const place = this.placeFor(key, keyBytes, body);
+    if (body && place) this.region.write(place.offset + BODY, body);
+    this.count(key, body !== null && !place);
   }
 
-  private fill({ offset }: Place, body: Uint8Array): void {
-    this.region.store32(offset + LENGTH, body.length);
-    this.region.write(offset + BODY, body);
+  private placeFor(key: string, keyBytes: Uint8Array, body: Uint8Array | null): Place | undefined {
+    const size = body && sizeFor(body);
+    const old = this.places.get(key);
+    if (old && old.size === size) return old;
+    if (old) this.takeOut(key, old);
+    return size === null ? undefined : this.putIn(key, hashOf(keyBytes), size);
   }
 
-  private putIn(key: string, size: number): Place | undefined {
-    const offset = this.free[size]!.pop() ?? this.extend(size);
+  private putIn(key: string, hash: number, size: number): Place | undefined {
+    const offset = this.free[size]?.pop() ?? this.extend(size);
     if (offset === undefined) return undefined;
-    const hash = hashOf(key);
     const bucket = bucketOffset(hash);
     this.region.store32(offset + HASH, hash);
     this.region.store32(offset + NEXT, this.region.load32(bucket));
     this.region.store32(bucket, offset);
-    const place = { offset, size };
+    const place = { offset, size, hash };
     this.places.set(key, place);
     return place;
   }
 
+  /** undefined: there is no room. */
   private extend(size: number): number | undefined {
     const offset = this.end;
-    if (offset + 2 ** (SMALLEST_LOG2 + size) > this.region.size) return undefined;
-    this.end += 2 ** (SMALLEST_LOG2 + size);
+    const end = offset + 2 ** (SMALLEST_LOG2 + size);
+    if (size >= SIZES || end > this.endMax) return undefined;
+    this.end = end;
     return offset;
   }
 
-  private takeOut(key: string, { offset, size }: Place): void {
-    let link = bucketOffset(hashOf(key));
+  private takeOut(key: string, { offset, size, hash }: Place): void {
+    let link = bucketOffset(hash);
     for (let at = this.region.load32(link); at !== offset; at = this.region.load32(link)) link = at + NEXT;
     this.region.store32(link, this.region.load32(offset + NEXT));
     this.places.delete(key);
@@ -81,8 +91,5 @@ export class Contents {
   }
 }
 
-/** null: too large for any. */
-function sizeFor(body: Uint8Array): number | null {
-  const size = Math.max(0, Math.ceil(Math.log2(BODY + body.length)) - SMALLEST_LOG2);
-  return size < SIZES ? size : null;
-}
+/** From SIZES on: too large for any. */
+const sizeFor = (body: Uint8Array): number => Math.max(0, Math.ceil(Math.log2(BODY + body.length)) - SMALLEST_LOG2);

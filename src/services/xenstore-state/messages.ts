@@ -10,7 +10,7 @@ import {
   stateOperations,
   stateReads,
 } from '../../contracts/xenstore-state.ts';
-import { type Codec, DecodeError, decode, encode, Reader } from '../../wire/binary.ts';
+import { type Codec, DecodeError, decode, encode, Reader, readFrom } from '../../wire/binary.ts';
 import { concat } from '../../wire/xenstore-message.ts';
 import type { Log } from '../../xen/ports.ts';
 import { Refusal, type XenStoreState } from './state.ts';
@@ -39,9 +39,9 @@ export function answerMessage(state: XenStoreState, message: Uint8Array, log: Lo
 /** Remembered for a Logic that starts after the one that asked, and asks what has become of it. */
 function changed(state: XenStoreState, message: Uint8Array): Answered {
   const from = new Reader(message);
-  const { number, context } = changeHeader.read(from);
+  const { number, context } = readFrom(changeHeader, from);
   if (number === 0 || context.length > CONTEXT_BYTES_MAX) throw new DecodeError('change');
-  const result = answered(state, from.raw(from.left), true);
+  const result = answered(state, from.part(from.left), true);
   state.lastChange = { number, context, answer: result.answer };
   return result;
 }

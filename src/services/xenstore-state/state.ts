@@ -1,5 +1,5 @@
 /** XenStore-State's answers to Logic, one for each operation of the contract. It believes nothing that would break its own order. */
-import { connectionKey, connectionRecord, nodeRecord } from '../../contracts/xenstore-contents.ts';
+import { connectionKey, connectionValue, type RecordBody } from '../../contracts/xenstore-contents.ts';
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 import {
   CHILDREN_BYTES_MAX,
@@ -14,6 +14,7 @@ import {
   WATCHERS_MAX,
 } from '../../contracts/xenstore-state.ts';
 import { bytes, type Decoded, decode, encode, list, struct, u32 } from '../../wire/binary.ts';
+import { encodeText } from '../../wire/xenstore-message.ts';
 import { Connections, NO_PARTIAL, savedConnections } from './connections.ts';
 import { type Contents, RECORD_BYTES_MAX } from './contents.ts';
 import { applyTo, BaseNodes, type Nearest, type NodeChange, nearest, type StoreNode, savedNodes } from './nodes.ts';
@@ -322,18 +323,19 @@ export class XenStoreState {
 
   /** Before an answer leaves, Logic is shown what it changes. */
   private show(): void {
-    for (const path of this.changedNodes) this.contents.show(path, nodeBody(path, this.base.get(path)));
-    for (const domid of this.changedConnections) this.contents.show(connectionKey(domid), this.connectionBody(domid));
+    for (const path of this.changedNodes) this.contents.show(path, nodeRecord(this.base.get(path)));
+    for (const domid of this.changedConnections) this.contents.show(connectionKey(domid), this.connectionRecord(domid));
     this.changedNodes.clear();
     this.changedConnections.clear();
   }
 
-  private connectionBody(domid: number): Uint8Array | null {
+  private connectionRecord(domid: number): RecordBody | null {
     const connection = this.connections.get(domid);
     if (!connection) return null;
     const { target } = connection;
     const { nodes } = this.base.owners.of(domid);
-    return encode(connectionRecord, { key: connectionKey(domid), target, nodes, memory: this.memoryOf(domid) });
+    const value = encode(connectionValue, { target, nodes, memory: this.memoryOf(domid) });
+    return { permissions: [], generation: 0, value, children: EMPTY };
   }
 
   private drop(domid: number): void {
@@ -363,13 +365,12 @@ function demandOwner(permissions: Permissions): void {
 /** Larger than any record. */
 const TOO_LARGE = new Uint8Array(RECORD_BYTES_MAX);
 
-function nodeBody(path: string, node: StoreNode | undefined): Uint8Array | null {
+function nodeRecord(node: StoreNode | undefined): RecordBody | null {
   if (!node) return null;
-  const { value, permissions, generation, children } = node;
-  if (2 * children.size > RECORD_BYTES_MAX) return TOO_LARGE;
-  return encode(nodeRecord, { key: path, permissions, generation, value, children: encodeNames(children) });
+  const { children } = node;
+  return { ...node, children: 2 * children.size > RECORD_BYTES_MAX ? TOO_LARGE : encodeNames(children) };
 }
 
 function encodeNames(names: ReadonlySet<string>): Uint8Array {
-  return new TextEncoder().encode([...names].map((name) => `${name}\0`).join(''));
+  return names.size === 0 ? EMPTY : encodeText(`${[...names].join('\0')}\0`);
 }

@@ -34,16 +34,35 @@ export const clock: Clock = {
 };
 
 /** A region of ennead-rt as the port's object. */
-export function sharedRegion(region: number): SharedRegion {
-  return {
-    size: rt.regionSize(region),
-    read: (offset, length) => rt.regionRead(region, offset, length),
-    write: (offset, bytes) => rt.regionWrite(region, offset, bytes),
-    load32: (offset) => rt.regionLoad32(region, offset),
-    store32: (offset, value) => rt.regionStore32(region, offset, value),
-    close: () => rt.regionClose(region),
-  };
+class Region implements SharedRegion {
+  constructor(private readonly number: number) {}
+
+  get size(): number {
+    return rt.regionSize(this.number);
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    return rt.regionRead(this.number, offset, length);
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    rt.regionWrite(this.number, offset, bytes);
+  }
+
+  load32(offset: number): number {
+    return rt.regionLoad32(this.number, offset);
+  }
+
+  store32(offset: number, value: number): void {
+    rt.regionStore32(this.number, offset, value);
+  }
+
+  close(): void {
+    rt.regionClose(this.number);
+  }
 }
+
+export const sharedRegion = (region: number): SharedRegion => new Region(region);
 
 export const grants: Grants = {
   map: (domid, refs, writable) => sharedRegion(rt.grantMap(domid, refs, writable)),

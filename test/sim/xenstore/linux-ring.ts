@@ -3,7 +3,9 @@
  * reading only if the ring had been full. A server that counts on more events hangs.
  * @source Linux drivers/xen/xenbus/xenbus_comms.c, xb_write, xb_read
  */
-import { advance, inputOf, outputOf, RING_BYTES, ringRuns, usedBytes } from '../../../src/wire/byte-ring.ts';
+
+import { placeAt, readAt } from '../../../src/kit/ring.ts';
+import { advance, inputOf, outputOf, RING_BYTES, usedBytes } from '../../../src/wire/byte-ring.ts';
 import type { ByteStream, EventChannels, EventPort, SharedRegion } from '../../../src/xen/ports.ts';
 
 const requests = outputOf('client');
@@ -28,12 +30,7 @@ export class LinuxRing implements ByteStream {
     const consumer = this.region.load32(responses.consumer);
     const length = Math.min(this.waiting, bytesMax);
     if (length === 0) return null;
-    const bytes = new Uint8Array(length);
-    let at = 0;
-    for (const run of ringRuns(responses, consumer, length)) {
-      bytes.set(this.region.read(run.offset, run.length), at);
-      at += run.length;
-    }
+    const bytes = readAt(this.region, responses, consumer, length);
     this.region.store32(responses.consumer, advance(consumer, length));
     const produced = (this.region.load32(responses.producer) - consumer) >>> 0;
     if (produced >= RING_BYTES) this.notify();
@@ -68,12 +65,7 @@ export class LinuxRing implements ByteStream {
       const used = usedBytes(this.region.load32(requests.consumer), producer);
       if (typeof used === 'string' || used === RING_BYTES) return;
       const length = Math.min(RING_BYTES - used, first.length);
-      let at = 0;
-      for (const run of ringRuns(requests, producer, length)) {
-        this.region.write(run.offset, first.subarray(at, at + run.length));
-        at += run.length;
-      }
-      this.region.store32(requests.producer, advance(producer, length));
+      this.region.store32(requests.producer, placeAt(this.region, requests, producer, first.subarray(0, length)));
       if (this.region.load32(requests.consumer) === producer) this.notify();
       if (length < first.length) this.output[0] = first.subarray(length);
       else this.output.shift();
