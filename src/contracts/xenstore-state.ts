@@ -26,8 +26,9 @@ export const STATE_PORT_OFFSET = RING_STRUCTURE_BYTES + 20;
 export const LOGIC_PORT_OFFSET = STATE_PORT_OFFSET + 4;
 /** What State puts into the page's `connection` field when it has started: a Logic that spoke with its predecessor has to find it again. */
 export const CONNECTION_NEW_STATE = 2;
-/** Logic's own: not 0 while it waits for an answer. What it finds there when it asks was cut short. */
+/** How Logic waits for an answer. State makes no event for one that is awake. What a handler of Logic leaves here was cut short. */
 export const WAITING_OFFSET = LOGIC_PORT_OFFSET + 4;
+export const waiting = { no: 0, asleep: 1, awake: 2 } as const;
 
 export const accesses = ['none', 'read', 'write', 'both'] as const;
 export const permission = struct({ domid: u16, access: word(accesses) });
@@ -107,7 +108,7 @@ export const stateNotes = {
   setTarget: [4, struct({ domid: u16, target: u16 }), struct({ known: flag })],
   /** The domain runs again after a shutdown. */
   resumed: [7, struct({ domid: u16 }), struct({ known: flag })],
-  /** About a second has passed in which a change was held. */
+  /** A second has passed in which changes may be held. State tells itself, and Logic by an event: what is held may be asked for again. */
   aged: [9, nothing, nothing],
   /** The domain begins its conversation anew: nothing is left of its watches, its transactions and of what was on its way. */
   reconnect: [8, struct({ domid: u16 }), nothing],

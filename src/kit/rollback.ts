@@ -6,6 +6,9 @@ import * as rt from 'ennead:rt';
 import type { DomId, EventPort, GrantRef, SharedRegion } from '../xen/ports.ts';
 import { sharedRegion } from '../xen/real/adapter.ts';
 
+/** XenStore-State answers in so many under QEMU's emulation, in a twentieth of them on a processor. */
+const SPIN_MS = 4;
+
 export const recoveryBox = {
   read: (): Uint8Array | null => rt.boxRead(),
   write: (bytes: Uint8Array): void => rt.boxWrite(bytes),
@@ -23,9 +26,11 @@ export function rollbackFromHere(onFailed: () => void): void {
   rt.rollbackAfterEveryHandler();
 }
 
-/** Before the snapshot: a timer of the snapshot fires again and again. */
-export function everySecond(handler: () => void): void {
-  rt.setTimer(1000, handler);
+/** Looks again and again, a few milliseconds at most. */
+export function spin(done: () => boolean): boolean {
+  const endMs = rt.monotonicMs() + SPIN_MS;
+  while (!done()) if (rt.monotonicMs() > endMs) return false;
+  return true;
 }
 
 /** One handler for all ports, those included that are opened later, with a rollback after each of its runs. */

@@ -5,7 +5,7 @@
 import { BUILDER_DOMID } from '../../src/contracts/domids.ts';
 import { CONTENTS_PAGES } from '../../src/contracts/xenstore-contents.ts';
 import { JOURNAL_PAGES } from '../../src/contracts/xenstore-state.ts';
-import { onEvent, onStart, onTick, onWake } from '../../src/services/xenstore-logic/logic.ts';
+import { onEvent, onReminder, onStart, onWake } from '../../src/services/xenstore-logic/logic.ts';
 import type { LogicPorts } from '../../src/services/xenstore-logic/ports.ts';
 import { Contents } from '../../src/services/xenstore-state/contents.ts';
 import { answerMessage } from '../../src/services/xenstore-state/messages.ts';
@@ -38,17 +38,18 @@ export class DirectStore {
   private readonly pending = new Set<EventPort>();
   private readonly ports: LogicPorts;
   readonly builderPort: EventPort;
+  private readonly state: XenStoreState;
 
   constructor({ actsAs = (domid) => domid, rootOwner = BUILDER_DOMID }: DirectStoreOptions = {}) {
     const contents = new FlatRegion(CONTENTS_PAGES);
     const journal = new FlatRegion(JOURNAL_PAGES);
     const log = (line: string): unknown => this.log.push(line);
-    const state = new XenStoreState(new Contents(contents), { contents: [], journal: [] }, rootOwner);
+    this.state = new XenStoreState(new Contents(contents), { contents: [], journal: [] }, rootOwner);
     this.ports = {
       ...this.memory(),
       eventChannels: this.channels(),
       state: {
-        exchange: (message) => answerMessage(state, message, log).answer,
+        exchange: (message) => answerMessage(this.state, message, log).answer,
         settle: () => undefined,
         demandSameState: () => undefined,
       },
@@ -120,7 +121,8 @@ export class DirectStore {
   settle(between: () => void): void {
     for (let second = 0; second <= SECONDS_MAX; second += 1) {
       this.runAll(between);
-      onTick(this.ports);
+      this.state.answer('aged', {});
+      onReminder(this.ports);
     }
     this.runAll(between);
   }

@@ -5,18 +5,8 @@ import { decodeBootClients } from '../../../src/services/xenstore-logic/boot-cli
 import { inItsVm } from '../../../src/services/xenstore-logic/in-its-vm.ts';
 import { serveLogic } from '../../../src/services/xenstore-logic/serve.ts';
 
-const SECOND_MS = 1000;
-
-/** Without a rollback a timer fires once. */
-function everySecond(handler: () => void): void {
-  rt.setTimer(SECOND_MS, () => {
-    everySecond(handler);
-    handler();
-  });
-}
-
 startService('xenstore-logic', ({ parameters, log }) => {
   // A handler that fails ends the process: there is nothing to roll back to.
   const handleEvents = (handler: (port: number) => void): void => rt.onEvent(handler);
-  serveLogic({ ...inItsVm(log), everySecond, handleEvents }, decodeBootClients(parameters.introduce));
+  serveLogic({ ...inItsVm(log), handleEvents }, decodeBootClients(parameters.introduce));
 });

@@ -62,13 +62,10 @@ export function onStart(ports: LogicPorts, atBoot: readonly BootClient[]): void 
   logic.finish();
 }
 
-/** Once a second. */
-export function onTick(ports: LogicPorts): void {
+/** State says that changes which are held may have a chance now. */
+export function onReminder(ports: LogicPorts): void {
   const table = ClientTable.read(ports.box);
-  if (!table.retryHeld()) return;
-  const logic = new Logic(ports, table);
-  logic.age();
-  logic.finish();
+  if (table.retryHeld()) new Logic(ports, table).finish();
 }
 
 /** A handler has failed, and its heap is rolled back. */
@@ -141,11 +138,6 @@ class Logic {
   lookForTheGone(): void {
     const change = this.domains.lookForTheGone();
     if (change) this.make(change, null);
-  }
-
-  /** Nobody holds up others for ever. */
-  age(): void {
-    this.state.ask('aged', {});
   }
 
   serve(client: Client): void {

@@ -2,25 +2,26 @@
 import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
 import { type EventChannels, type EventPort, type Grants, VIRQ_DOM_EXC } from '../../xen/ports.ts';
 import type { BootClient } from './boot-clients.ts';
-import { onDomainException, onEvent, onFailure, onStart, onTick, onWake } from './logic.ts';
+import { onDomainException, onEvent, onFailure, onReminder, onStart, onWake } from './logic.ts';
 import { type LogicPorts, STORE_GRANT } from './ports.ts';
 import { pagesOf } from './state-client.ts';
-import { connectState } from './state-link.ts';
+import { connectState, type Spin } from './state-link.ts';
 
 export interface Surroundings extends Pick<LogicPorts, 'box' | 'rings' | 'actsAs' | 'domains' | 'startAgain' | 'log'> {
   readonly grants: Grants;
   readonly eventChannels: EventChannels;
   /** For the link to State, which is waited on. */
   readonly linkChannels: EventChannels;
-  everySecond(handler: () => void): void;
+  /** While State works on an answer. */
+  readonly spin: Spin;
   /** For every event from the end of the running handler on; after each, the heap is rolled back, and after one that failed `onFailed` is run. */
   handleEvents(handler: (port: EventPort) => void, onFailed: () => void): void;
 }
 
 export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClient[]): void {
-  const { grants, eventChannels, linkChannels, log } = surroundings;
+  const { grants, eventChannels, linkChannels, spin, log } = surroundings;
   const page = grants.map(XENSTORE_STATE_DOMID, [STORE_GRANT], true);
-  const link = connectState(page, linkChannels);
+  const link = connectState(page, linkChannels, spin);
   const pages = pagesOf(link);
   const contents = grants.map(XENSTORE_STATE_DOMID, pages.contents, false);
   const journal = grants.map(XENSTORE_STATE_DOMID, pages.journal, true);
@@ -36,7 +37,7 @@ export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClie
   /** A State that has started again has a new journal: what is under way is noted in the old one. */
   const keepJournal = (): void => {
     try {
-      const successor = pagesOf(connectState(page, linkChannels));
+      const successor = pagesOf(connectState(page, linkChannels, spin));
       grants.map(XENSTORE_STATE_DOMID, successor.journal, true).write(0, journal.read(0, journal.size));
     } catch (error) {
       log(`the journal is where it was: ${String(error)}`);
@@ -63,8 +64,8 @@ export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClie
   const handle = (port: EventPort): void => {
     if (port === domainException) onDomainException(ports);
     else if (port === wakeUp) onWake(ports);
+    else if (port === link.port) onReminder(ports);
     else onEvent(ports, port);
   };
-  surroundings.everySecond(() => onTick(ports));
   surroundings.handleEvents(handle, () => onFailure(ports));
 }

@@ -3,10 +3,10 @@ import { BUILDER_DOMID } from '../../contracts/domids.ts';
 import { fileBox } from '../../kit/file-box.ts';
 import { startService } from '../../kit/service.ts';
 import { DOMID_SELF } from '../../xen/ports.ts';
-import { eventChannels, foreignMemory, grants } from '../../xen/real/adapter.ts';
+import { clock, eventChannels, foreignMemory, grants } from '../../xen/real/adapter.ts';
 import { serveState } from './serve.ts';
 
 startService('xenstore-state', ({ parameters, log }) => {
   const page = foreignMemory.map(DOMID_SELF, [numberParameter(parameters, 'store-page')], true);
-  serveState({ page, grants, eventChannels, box: fileBox(''), rootOwner: BUILDER_DOMID, log });
+  serveState({ page, grants, eventChannels, box: fileBox(''), clock, rootOwner: BUILDER_DOMID, log });
 });

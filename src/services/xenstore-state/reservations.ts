@@ -59,6 +59,10 @@ export class Reservations {
     return !this.tooLong();
   }
 
+  get hasOne(): boolean {
+    return this.reserved !== null;
+  }
+
   aged(): void {
     if (!this.reserved) return;
     this.reserved.seconds += 1;

@@ -6,6 +6,9 @@ import {
   JOURNAL_PAGES,
   LOGIC_PORT_OFFSET,
   STATE_PORT_OFFSET,
+  stateOperations,
+  WAITING_OFFSET,
+  waiting,
 } from '../../contracts/xenstore-state.ts';
 import { consumeRing, readRing, resetRings, writeRing } from '../../kit/ring.ts';
 import { DecodeError } from '../../wire/binary.ts';
@@ -13,6 +16,7 @@ import { CONNECTION_CONNECTED, CONNECTION_OFFSET } from '../../wire/byte-ring.ts
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { concat } from '../../wire/xenstore-message.ts';
 import {
+  type Clock,
   type DomId,
   type EventChannels,
   type EventPort,
@@ -32,12 +36,16 @@ export interface ServePorts {
   readonly grants: Pick<Grants, 'share'>;
   readonly eventChannels: EventChannels;
   readonly box: BoxPorts;
+  readonly clock: Pick<Clock, 'after'>;
   /** Only it reads the root, as with xenstored: whoever builds VMs. */
   readonly rootOwner: DomId;
   readonly log: Log;
 }
 
 const NOTHING = new Uint8Array(0);
+const SECOND_MS = 1000;
+/** A message, so that the log has it. */
+const AGED = Uint8Array.of(stateOperations.aged[0]);
 
 export function serveState(ports: ServePorts): void {
   const { page, grants, eventChannels, log } = ports;
@@ -49,8 +57,11 @@ export function serveState(ports: ServePorts): void {
   const state = new XenStoreState(new Contents(contents.region), pages, ports.rootOwner);
   restore(state, box, log);
   const server = new Server(state, box, page, log);
+  const watchReservation = reservationWatch(ports, server, () => eventChannels.notify(port));
+  watchReservation();
   eventChannels.onEvent(port, () => {
     if (server.serve()) eventChannels.notify(port);
+    watchReservation();
   });
   resetRings(page);
   // A Logic that waits for an answer of this program's predecessor learns that there will be none.
@@ -69,6 +80,22 @@ export function restore(state: XenStoreState, box: Box, log: Log): void {
     if (!(error instanceof DecodeError || error instanceof PortError)) throw error;
     log(`the recovery box is damaged, and what was not read of it is lost: ${error.message}`);
   }
+}
+
+/** As long as a transaction is reserved for somebody, seconds pass for it, and those whose changes it holds are reminded. */
+function reservationWatch({ clock }: ServePorts, server: Server, remind: () => void): () => void {
+  let isOn = false;
+  const watch = (): void => {
+    if (isOn || !server.hasReservation) return;
+    isOn = true;
+    clock.after(SECOND_MS, () => {
+      isOn = false;
+      server.age();
+      remind();
+      watch();
+    });
+  };
+  return watch;
 }
 
 /** A Logic that came first waits on a port of its own. What its word says may be old or wrong: then nobody waits there. */
@@ -106,7 +133,15 @@ class Server {
     const written = this.output.length > 0 ? writeRing(this.page, 'server', this.output) : 0;
     if (read === null || written === null) return this.goDeaf();
     this.output = this.output.subarray(written);
-    return read + written > 0;
+    return read + written > 0 && this.page.load32(WAITING_OFFSET) !== waiting.awake;
+  }
+
+  get hasReservation(): boolean {
+    return this.state.hasReservation;
+  }
+
+  age(): void {
+    this.answer(AGED);
   }
 
   private read(): number | null {
@@ -115,11 +150,16 @@ class Server {
     if (!bytes || !messages || typeof messages === 'string') return null;
     consumeRing(this.page, 'server', bytes.length);
     for (const message of messages) {
-      const { answer, leavesTrace } = answerMessage(this.state, message, this.log);
-      if (leavesTrace) this.box.keep(message, () => this.state.save());
-      this.output = concat(this.output, encodeFrame(answer));
+      const frame = encodeFrame(this.answer(message));
+      this.output = this.output.length > 0 ? concat(this.output, frame) : frame;
     }
     return bytes.length;
+  }
+
+  private answer(message: Uint8Array): Uint8Array {
+    const { answer, leavesTrace } = answerMessage(this.state, message, this.log);
+    if (leavesTrace) this.box.keep(message, () => this.state.save());
+    return answer;
   }
 
   /** Half a request and the rest of an answer belong to Logic's predecessor. */

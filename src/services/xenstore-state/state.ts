@@ -75,6 +75,10 @@ export class XenStoreState {
     this.show();
   }
 
+  get hasReservation(): boolean {
+    return this.transactions.hasReservation;
+  }
+
   save(): Uint8Array {
     return encode(savedState, {
       nodes: this.base.save(),

@@ -75,6 +75,10 @@ export class Transactions {
     return this.reservations.holds(by, changes, this.open, this.base);
   }
 
+  get hasReservation(): boolean {
+    return this.reservations.hasOne;
+  }
+
   aged(): void {
     this.reservations.aged();
   }

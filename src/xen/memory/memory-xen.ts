@@ -98,6 +98,11 @@ export class MemoryXen {
     this.memory.endProgram(domid);
   }
 
+  /** What happens while a domain's program looks again and again. false: it would look for ever. */
+  runOthers(spinning: DomId, done: () => boolean): boolean {
+    return this.scheduler.runUntil(spinning, done);
+  }
+
   settle(): Promise<void> {
     return this.scheduler.settle();
   }

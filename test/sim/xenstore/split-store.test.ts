@@ -103,6 +103,7 @@ describe('requests', () => {
     const { store, builder, client } = await withRawClient();
     const payload = Uint8Array.of(120, 0, 0xff, 0xc3, 0x80, 1, 0);
     client.send(client.packet(messageTypes.watch, payload));
+    await store.xen.settle();
     await builder.write('/local/domain/16/x', '1');
     client.send(client.packet(messageTypes.unwatch, payload));
     await store.xen.settle();

@@ -88,6 +88,12 @@ export class SplitStore {
               this.stateSnapshot = bytes.slice();
             },
           }),
+          clock: {
+            after: (delayMs, run) =>
+              this.xen.clock.after(delayMs, () => {
+                if (!life.isOver && this.stateLife === life) life.within(run, restart);
+              }),
+          },
           rootOwner: BUILDER_DOMID,
           log: (line) => this.log.push(line),
         }),
@@ -139,14 +145,11 @@ export class SplitStore {
       domains: () => this.xen.domains.list(),
       grants: mortalGrants,
       eventChannels: channels,
-      linkChannels: this.counted(channels),
-      everySecond: (handler) => {
-        const tick = (): void => {
-          if (life.isOver || this.life !== life) return;
-          life.within(handler, () => this.ended(life, recover));
-          this.xen.clock.after(1000, tick);
-        };
-        this.xen.clock.after(1000, tick);
+      linkChannels: channels,
+      // Every other time Logic is awake when State answers.
+      spin: (done) => {
+        this.crossings += 1;
+        return this.crossings % 2 === 0 && this.xen.runOthers(XENSTORE_LOGIC_DOMID, done);
       },
       handleEvents: (handler, onFailed) => {
         handle = handler;
@@ -296,17 +299,6 @@ export class SplitStore {
     const port = this.storePorts.get(domid);
     if (port === undefined) throw new Error(`domain ${domid} has no store channel`);
     return port;
-  }
-
-  /** Logic waits for State once for each crossing at least. */
-  private counted(channels: EventChannels): EventChannels {
-    return {
-      ...channels,
-      wait: (port, timeoutMs) => {
-        this.crossings += 1;
-        return channels.wait(port, timeoutMs);
-      },
-    };
   }
 
   private keep(region: SharedRegion): number {
