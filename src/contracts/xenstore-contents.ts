@@ -44,7 +44,8 @@ export interface RecordBody {
 export const connectionValue = struct({ target: nullable(u16), nodes: u32, memory: u32 });
 export type ConnectionValue = Decoded<typeof connectionValue>;
 
-export const connectionKey = (domid: number): string => `#connection/${domid}`;
+/** The domid is where `hashOf` looks. */
+export const connectionKey = (domid: number): string => `#connection of ${domid}`;
 
 /** The record from BODY on. */
 export function encodeBody(key: Uint8Array, { permissions, generation, value, children }: RecordBody): Uint8Array {
@@ -137,13 +138,14 @@ export class RecordView {
   }
 }
 
-/** Of all of the key's words, so that no part of a path is without effect. */
+/** Most paths begin with twelve bytes that are the same: all behind them counts, word by word from the end. */
+const HASHED_FROM = 9;
+
 export function hashOf(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset, key.length);
   let hash = key.length;
-  let at = key.length - 4;
-  for (; at >= 0; at -= 4) hash = Math.imul(hash ^ view.getUint32(at, true), 0x9e3779b1);
-  for (at += 3; at >= 0; at -= 1) hash = Math.imul(hash ^ view.getUint8(at), 0x9e3779b1);
+  for (let at = key.length - 4; at >= HASHED_FROM; at -= 4)
+    hash = Math.imul(hash ^ view.getUint32(at, true), 0x9e3779b1);
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 

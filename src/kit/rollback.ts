@@ -14,10 +14,20 @@ export const recoveryBox = {
   write: (bytes: Uint8Array): void => rt.boxWrite(bytes),
 };
 
+/** Those that were asked for in this handler. */
+const regions = new Map<number, SharedRegion>();
+
 export const numberedRegions = {
   map: (domid: DomId, ref: GrantRef): number => rt.grantMap(domid, [ref], true),
-  at: (region: number): SharedRegion => sharedRegion(region),
-  unmap: (region: number): void => rt.regionClose(region),
+  at(number: number): SharedRegion {
+    const region = regions.get(number) ?? sharedRegion(number);
+    regions.set(number, region);
+    return region;
+  },
+  unmap(number: number): void {
+    regions.delete(number);
+    rt.regionClose(number);
+  },
 };
 
 /** From the end of the running handler on, after every one. `onFailed` is a handler of its own, after one that failed and was rolled back. */

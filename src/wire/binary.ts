@@ -12,26 +12,19 @@ export interface Codec<T> {
 export type Decoded<C> = C extends Codec<infer T> ? T : never;
 
 const WRITER_BYTES = 512;
+/** More than any message or snapshot of ours takes. */
+const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 
-/** Both are open to this file's codecs, which reach into them: a call for each number would be most of what a message costs on a small engine. */
+/**
+ * Both are open to this file's codecs, which reach into them: a call for each number would be most of what a message costs on a small engine. Where
+ * a buffer or a message ends is found out by its view, which throws a RangeError.
+ */
 export class Writer {
-  bytes = new Uint8Array(WRITER_BYTES);
-  view = new DataView(this.bytes.buffer);
   length = 0;
+  readonly view: DataView;
 
-  /** Where `length` bytes may be written; moves to a larger buffer when the old one is full. */
-  take(length: number): number {
-    const at = this.length;
-    this.length = at + length;
-    if (this.length > this.bytes.length) this.grow();
-    return at;
-  }
-
-  private grow(): void {
-    const larger = new Uint8Array(Math.max(this.length, 2 * this.bytes.length));
-    larger.set(this.bytes);
-    this.bytes = larger;
-    this.view = new DataView(larger.buffer);
+  constructor(readonly bytes: Uint8Array) {
+    this.view = new DataView(bytes.buffer);
   }
 }
 
@@ -62,7 +55,8 @@ const decoder = new TextDecoder();
 
 export const u8: Codec<number> = {
   write(to, value) {
-    const at = to.take(1);
+    const at = to.length;
+    to.length = at + 1;
     to.view.setUint8(at, value);
   },
   read(from) {
@@ -74,7 +68,8 @@ export const u8: Codec<number> = {
 
 export const u16: Codec<number> = {
   write(to, value) {
-    const at = to.take(2);
+    const at = to.length;
+    to.length = at + 2;
     to.view.setUint16(at, value, true);
   },
   read(from) {
@@ -86,7 +81,8 @@ export const u16: Codec<number> = {
 
 export const u32: Codec<number> = {
   write(to, value) {
-    const at = to.take(4);
+    const at = to.length;
+    to.length = at + 4;
     to.view.setUint32(at, value, true);
   },
   read(from) {
@@ -126,7 +122,8 @@ export const flag: Codec<boolean> = {
 
 export const bytes: Codec<Uint8Array> = {
   write(to, value) {
-    const at = to.take(4 + value.length);
+    const at = to.length;
+    to.length = at + 4 + value.length;
     to.view.setUint32(at, value.length, true);
     to.bytes.set(value, at + 4);
   },
@@ -198,15 +195,23 @@ export function struct<const F extends Fields>(fields: F): Codec<Struct<F>> {
   };
 }
 
-/** Used again and again. One that a long message has made larger is left to that message. */
-let writer = new Writer();
+/** Used again and again. */
+const writer = new Writer(new Uint8Array(WRITER_BYTES));
 
-export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  const to = writer;
-  to.length = 0;
-  codec.write(to, value);
-  if (to.bytes.length > WRITER_BYTES) writer = new Writer();
-  return to.bytes.slice(0, to.length);
+export function encode<T>(codec: Pick<Codec<T>, 'write'>, value: T): Uint8Array {
+  return encodeInto(writer, codec, value);
+}
+
+/** A message that does not fit is written again, into twice as much room. */
+function encodeInto<T>(to: Writer, codec: Pick<Codec<T>, 'write'>, value: T): Uint8Array {
+  try {
+    to.length = 0;
+    codec.write(to, value);
+    return to.bytes.slice(0, to.length);
+  } catch (error) {
+    if (!(error instanceof RangeError) || to.bytes.length >= MESSAGE_BYTES_MAX) throw error;
+    return encodeInto(new Writer(new Uint8Array(2 * to.bytes.length)), codec, value);
+  }
 }
 
 /** Throws a DecodeError, also when bytes are left over. */

@@ -25,6 +25,8 @@ export class FrameReader {
   /** The messages that end in `chunk`, in order. */
   push(chunk: Uint8Array): Uint8Array[] | FrameFault {
     if (this.fault) return this.fault;
+    const only = this.headerLength === 0 ? onlyMessage(chunk) : null;
+    if (only) return [only];
     const messages: Uint8Array[] = [];
     let at = 0;
     while (at < chunk.length || (this.headerLength === FRAME_HEADER_BYTES && this.missing === 0)) {
@@ -59,6 +61,14 @@ export class FrameReader {
     this.headerLength = 0;
     return message;
   }
+}
+
+/** Nearly every chunk is one whole frame. null: this one is not. */
+function onlyMessage(chunk: Uint8Array): Uint8Array | null {
+  if (chunk.length < FRAME_HEADER_BYTES) return null;
+  const length = new DataView(chunk.buffer, chunk.byteOffset).getUint32(0, true);
+  const isOnly = length === chunk.length - FRAME_HEADER_BYTES && length <= FRAME_PAYLOAD_BYTES_MAX;
+  return isOnly ? chunk.slice(FRAME_HEADER_BYTES) : null;
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

@@ -5,7 +5,7 @@
 import { BUILDER_DOMID } from '../../src/contracts/domids.ts';
 import { CONTENTS_PAGES } from '../../src/contracts/xenstore-contents.ts';
 import { JOURNAL_PAGES } from '../../src/contracts/xenstore-state.ts';
-import { onEvent, onReminder, onStart, onWake } from '../../src/services/xenstore-logic/logic.ts';
+import { Logic } from '../../src/services/xenstore-logic/logic.ts';
 import type { LogicPorts } from '../../src/services/xenstore-logic/ports.ts';
 import { Contents } from '../../src/services/xenstore-state/contents.ts';
 import { answerMessage } from '../../src/services/xenstore-state/messages.ts';
@@ -39,6 +39,7 @@ export class DirectStore {
   private readonly ports: LogicPorts;
   readonly builderPort: EventPort;
   private readonly state: XenStoreState;
+  private readonly logic: Logic;
 
   constructor({ actsAs = (domid) => domid, rootOwner = BUILDER_DOMID }: DirectStoreOptions = {}) {
     const contents = new FlatRegion(CONTENTS_PAGES);
@@ -58,7 +59,7 @@ export class DirectStore {
       actsAs,
       // Domains neither die nor shut down here.
       domains: () => [...this.pages.keys()].map((domid) => ({ domid, dying: false, shutdown: null })),
-      wake: () => this.post(WAKE, () => this.handle(() => onWake(this.ports))),
+      wake: () => this.post(WAKE, () => this.handle(() => this.logic.onWake())),
       startAgain: () => {
         throw new Error('xenstore-logic would start again');
       },
@@ -66,7 +67,8 @@ export class DirectStore {
     };
     this.makePage(BUILDER_DOMID);
     this.builderPort = this.openPort();
-    onStart(this.ports, [{ domid: BUILDER_DOMID, port: this.builderPort }]);
+    this.logic = new Logic(this.ports);
+    this.logic.onStart([{ domid: BUILDER_DOMID, port: this.builderPort }]);
   }
 
   /** The ring page of a domain. */
@@ -114,7 +116,7 @@ export class DirectStore {
   /** By a client. */
   notify(port: EventPort): void {
     const logicPort = this.logicPorts.get(port);
-    if (logicPort !== undefined) this.post(logicPort, () => this.handle(() => onEvent(this.ports, logicPort)));
+    if (logicPort !== undefined) this.post(logicPort, () => this.handle(() => this.logic.onEvent(logicPort)));
   }
 
   /** Until nothing is left to do, however long that takes; `between` is called after every run. */
@@ -122,7 +124,7 @@ export class DirectStore {
     for (let second = 0; second <= SECONDS_MAX; second += 1) {
       this.runAll(between);
       this.state.answer('aged', {});
-      onReminder(this.ports);
+      this.logic.onReminder();
     }
     this.runAll(between);
   }

@@ -3,8 +3,9 @@
  * change whose request it never saw.
  */
 import { type StateAnswer, type StateChange, type StateRequest, stateChanges } from '../../contracts/xenstore-state.ts';
-import { bytes, type Codec, type Decoded, decode, nullable, struct, u16, u32 } from '../../wire/binary.ts';
+import { type Codec, decode } from '../../wire/binary.ts';
 import { type ErrorName, encodeStrings } from '../../wire/xenstore-message.ts';
+import type { DomId } from '../../xen/ports.ts';
 
 /** A request's handler decides for a change; it is made after the handler has ended. */
 export class Change<C extends StateChange = StateChange> {
@@ -14,11 +15,46 @@ export class Change<C extends StateChange = StateChange> {
   ) {}
 }
 
-/** Whom a change is to be answered to, and where its request ends in the ring. null: nobody asked. `ownEvent`: for a new watch. */
-export const replyContext = nullable(
-  struct({ domid: u16, consumer: u32, type: u32, requestId: u32, transactionId: u32, ownEvent: bytes }),
-);
-export type ReplyContext = Decoded<typeof replyContext>;
+/** Whom a change is to be answered to, and where its request ends in the ring. null: nobody asked. */
+export type ReplyContext = {
+  readonly domid: DomId;
+  readonly consumer: number;
+  readonly type: number;
+  readonly requestId: number;
+  readonly transactionId: number;
+  /** For a new watch: what its own first event says. */
+  readonly ownEvent: Uint8Array;
+} | null;
+
+/** Words, then the event. */
+const CONTEXT_BYTES = 20;
+const NOBODY = new Uint8Array(0);
+
+export function encodeContext(to: ReplyContext): Uint8Array {
+  if (!to) return NOBODY;
+  const bytes = new Uint8Array(CONTEXT_BYTES + to.ownEvent.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, to.domid, true);
+  view.setUint32(4, to.consumer, true);
+  view.setUint32(8, to.type, true);
+  view.setUint32(12, to.requestId, true);
+  view.setUint32(16, to.transactionId, true);
+  if (to.ownEvent.length > 0) bytes.set(to.ownEvent, CONTEXT_BYTES);
+  return bytes;
+}
+
+export function decodeContext(bytes: Uint8Array): ReplyContext {
+  if (bytes.length === 0) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return {
+    domid: view.getUint32(0, true),
+    consumer: view.getUint32(4, true),
+    type: view.getUint32(8, true),
+    requestId: view.getUint32(12, true),
+    transactionId: view.getUint32(16, true),
+    ownEvent: bytes.slice(CONTEXT_BYTES),
+  };
+}
 
 export interface Conclusion {
   /** The answer's payload, or the error's name. `held`: the request stays where it is, and is asked for again. */

@@ -47,34 +47,35 @@ const FLAGS = 2;
 const PORT = 4;
 const RING = 8;
 
+const EMPTY = new DataView(new ArrayBuffer(HEADER_BYTES));
+EMPTY.setUint32(0, MAGIC, true);
+
 /** Records stay bytes until somebody asks for their client: most handlers need one of many. */
 export class ClientTable {
+  private view: DataView = EMPTY;
+  private count = 0;
   /** By record, and by domid; a client that was handed out may have changed since. */
   private readonly handedOut = new Map<number, Client>();
   private readonly known = new Map<DomId, Client>();
   /** The box holds something else. */
   private changed = false;
 
-  private constructor(
-    private readonly box: RecoveryBox,
-    private view: DataView,
-  ) {}
+  constructor(private readonly box: RecoveryBox) {}
 
-  static empty(box: RecoveryBox): ClientTable {
-    const view = new DataView(new ArrayBuffer(HEADER_BYTES));
-    view.setUint32(0, MAGIC, true);
-    const table = new ClientTable(box, view);
-    table.changed = true;
-    return table;
+  /** As it is in the box. Clients of before are not those of now. */
+  load(): void {
+    const bytes = this.box.read();
+    const count = bytes ? (bytes.length - HEADER_BYTES) / (RECORD_BYTES + INDEX_BYTES) : -1;
+    if (!bytes || count < 0 || !Number.isInteger(count)) throw new Error('the recovery box holds no client table');
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (this.view.getUint32(0, true) !== MAGIC) throw new Error('the recovery box holds something else');
+    this.count = count;
+    this.changed = false;
+    this.forgetClients();
   }
 
-  static read(box: RecoveryBox): ClientTable {
-    const bytes = box.read();
-    if (!bytes || bytes.length < HEADER_BYTES || (bytes.length - HEADER_BYTES) % (RECORD_BYTES + INDEX_BYTES) !== 0)
-      throw new Error('the recovery box holds no client table');
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (view.getUint32(0, true) !== MAGIC) throw new Error('the recovery box holds something else');
-    return new ClientTable(box, view);
+  clear(): void {
+    this.rebuild([]);
   }
 
   save(): void {
@@ -158,10 +159,6 @@ export class ClientTable {
     this.view.setUint32(TURN, (this.placeOf(domid) + this.count - 1) % this.count, true);
   }
 
-  private get count(): number {
-    return (this.view.byteLength - HEADER_BYTES) / (RECORD_BYTES + INDEX_BYTES);
-  }
-
   /** Where the domain's record is, or would be. */
   private placeOf(domid: DomId): number {
     let low = 0;
@@ -193,6 +190,12 @@ export class ClientTable {
     return client;
   }
 
+  private forgetClients(): void {
+    if (this.handedOut.size === 0) return;
+    this.handedOut.clear();
+    this.known.clear();
+  }
+
   private handOut(index: number, client: Client): void {
     this.handedOut.set(index, client);
     this.known.set(client.domid, client);
@@ -222,8 +225,8 @@ export class ClientTable {
     this.view = new DataView(new ArrayBuffer(HEADER_BYTES + sorted.length * (RECORD_BYTES + INDEX_BYTES)));
     this.view.setUint32(0, MAGIC, true);
     this.view.setUint32(TURN, turn, true);
-    this.handedOut.clear();
-    this.known.clear();
+    this.count = sorted.length;
+    this.forgetClients();
     for (const [index, client] of sorted.entries()) {
       this.handOut(index, client);
       this.view.setUint16(offsetOf(index) + DOMID, client.domid, true);

@@ -38,6 +38,7 @@ export function lookAt(pages: SharedRegion, request: LookRequest, ask: (request:
 class ShownLook implements Look {
   readonly outcome = 'ok';
   readonly exact: boolean;
+  private foundPermissions: Permissions | null = null;
   private foundConnection: Pick<Look, 'target' | 'usage'> | null = null;
 
   constructor(
@@ -56,7 +57,8 @@ class ShownLook implements Look {
   }
 
   get permissions(): Permissions {
-    return this.record?.permissions ?? [];
+    this.foundPermissions ??= this.record?.permissions ?? [];
+    return this.foundPermissions;
   }
 
   get generation(): number {

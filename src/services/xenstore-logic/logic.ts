@@ -5,7 +5,6 @@
  */
 
 import type { StateAnswer } from '../../contracts/xenstore-state.ts';
-import { decode, encode } from '../../wire/binary.ts';
 import { ERROR_OFFSET, ringErrors } from '../../wire/byte-ring.ts';
 import {
   type ErrorName,
@@ -17,7 +16,7 @@ import {
 } from '../../wire/xenstore-message.ts';
 import type { EventPort } from '../../xen/ports.ts';
 import type { BootClient } from './boot-clients.ts';
-import { Change, conclude, type ReplyContext, replyContext } from './changes.ts';
+import { Change, conclude, decodeContext, encodeContext, type ReplyContext } from './changes.ts';
 import { type Client, ClientTable } from './client-table.ts';
 import { Delivery } from './delivery.ts';
 import { Domains } from './domains.ts';
@@ -34,81 +33,79 @@ export const FAILURES_MAX = 5;
 
 const NOTHING = new Uint8Array(0);
 
-/** A client's event channel fired. */
-export function onEvent(ports: LogicPorts, port: EventPort): void {
-  const table = ClientTable.read(ports.box);
-  const client = table.at(port);
-  if (client) serve(ports, table, client);
-}
-
-/** `ports.wake` was called: the next client that waits has its turn. */
-export function onWake(ports: LogicPorts): void {
-  const table = ClientTable.read(ports.box);
-  const client = table.nextWaiting();
-  if (client) serve(ports, table, client);
-}
-
-/** Xen says that some domain has changed. */
-export function onDomainException(ports: LogicPorts): void {
-  const logic = new Logic(ports, ClientTable.read(ports.box));
-  logic.lookForTheGone();
-  logic.finish();
-}
-
-/** The process has started: connects the clients that State knows from before, and those that are there since boot. */
-export function onStart(ports: LogicPorts, atBoot: readonly BootClient[]): void {
-  const logic = new Logic(ports, ClientTable.empty(ports.box));
-  logic.start(atBoot);
-  logic.finish();
-}
-
-/** State says that changes which are held may have a chance now. */
-export function onReminder(ports: LogicPorts): void {
-  const table = ClientTable.read(ports.box);
-  if (table.retryHeld()) new Logic(ports, table).finish();
-}
-
-/** A handler has failed, and its heap is rolled back. */
-export function onFailure(ports: LogicPorts): void {
-  if (new Journal(ports.journal).handlesAreUnsure) ports.startAgain();
-  const logic = new Logic(ports, ClientTable.read(ports.box));
-  logic.recover();
-  logic.lookForTheGone();
-  logic.finish();
-}
-
-function serve(ports: LogicPorts, table: ClientTable, client: Client): void {
-  client.waiting = false;
-  client.held = false;
-  const logic = new Logic(ports, table);
-  logic.serve(client);
-  // Looked at again after the client was told that there is room: what it added before that made no event.
-  logic.finish();
-  if (client.waiting || client.held || !logic.hasInput(client)) return;
-  client.waiting = true;
-  table.save();
-  ports.wake();
-}
-
-/** One handler run. */
-class Logic {
+/** A run leaves nothing in it. After one that failed without a rollback a new one is needed. */
+export class Logic {
+  private readonly table: ClientTable;
   private readonly state: StateClient;
   private readonly journal: Journal;
   private readonly domains: Domains;
   private readonly delivery: Delivery;
 
-  constructor(
-    private readonly ports: LogicPorts,
-    private readonly table: ClientTable,
-  ) {
+  constructor(private readonly ports: LogicPorts) {
+    this.table = new ClientTable(ports.box);
     this.state = new StateClient(ports.state, ports.contents);
     this.journal = new Journal(ports.journal);
-    this.domains = new Domains(ports, table, this.state, this.journal);
+    this.domains = new Domains(ports, this.table, this.state, this.journal);
     const onFault = (client: Client, error: number): void => this.breakOff(client, error);
-    this.delivery = new Delivery(ports, table, this.state, this.journal, onFault);
+    this.delivery = new Delivery(ports, this.table, this.state, this.journal, onFault);
   }
 
-  start(atBoot: readonly BootClient[]): void {
+  /** A client's event channel fired. */
+  onEvent(port: EventPort): void {
+    this.table.load();
+    const client = this.table.at(port);
+    if (client) this.giveTurn(client);
+  }
+
+  /** `ports.wake` was called: the next client that waits has its turn. */
+  onWake(): void {
+    this.table.load();
+    const client = this.table.nextWaiting();
+    if (client) this.giveTurn(client);
+  }
+
+  /** Xen says that some domain has changed. */
+  onDomainException(): void {
+    this.table.load();
+    this.lookForTheGone();
+    this.finish();
+  }
+
+  /** State says that changes which are held may have a chance now. */
+  onReminder(): void {
+    this.table.load();
+    if (this.table.retryHeld()) this.finish();
+  }
+
+  /** The process has started: connects the clients that State knows from before, and those that are there since boot. */
+  onStart(atBoot: readonly BootClient[]): void {
+    this.table.clear();
+    this.start(atBoot);
+    this.finish();
+  }
+
+  /** A handler has failed, and its heap is rolled back. */
+  onFailure(): void {
+    if (this.journal.handlesAreUnsure) this.ports.startAgain();
+    this.table.load();
+    this.recover();
+    this.lookForTheGone();
+    this.finish();
+  }
+
+  private giveTurn(client: Client): void {
+    client.waiting = false;
+    client.held = false;
+    this.serve(client);
+    // Looked at again after the client was told that there is room: what it added before that made no event.
+    this.finish();
+    if (client.waiting || client.held || !this.hasInput(client)) return;
+    client.waiting = true;
+    this.table.save();
+    this.ports.wake();
+  }
+
+  private start(atBoot: readonly BootClient[]): void {
     this.journal.forgetHandles();
     const lost = this.domains.connectKnown();
     this.recover();
@@ -121,7 +118,7 @@ class Logic {
   }
 
   /** Ends what an earlier run of Logic had begun. */
-  recover(): void {
+  private recover(): void {
     this.state.settle();
     this.table.distrust();
     // Of what was last written to it, or taken from it, a client may not have been told.
@@ -135,12 +132,12 @@ class Logic {
     else this.table.giveTurnTo(client);
   }
 
-  lookForTheGone(): void {
+  private lookForTheGone(): void {
     const change = this.domains.lookForTheGone();
     if (change) this.make(change, null);
   }
 
-  serve(client: Client): void {
+  private serve(client: Client): void {
     this.domains.reconnectIfWanted(client);
     if (client.broken) return;
     this.journal.serve(client.domid);
@@ -150,13 +147,13 @@ class Logic {
     this.journal.served(client.domid);
   }
 
-  finish(): void {
+  private finish(): void {
     this.delivery.finish();
     this.table.save();
     if (this.table.someoneWaits) this.ports.wake();
   }
 
-  hasInput(client: Client): boolean {
+  private hasInput(client: Client): boolean {
     if (client.broken || client.unsent || !this.table.of(client.domid)) return false;
     return unreadBytes(this.ports.rings.at(client.ring)) !== 0;
   }
@@ -203,7 +200,7 @@ class Logic {
   }
 
   private make(change: Change, to: ReplyContext): void {
-    this.tell(to, this.state.change(this.journal.ask(), encode(replyContext, to), change));
+    this.tell(to, this.state.change(this.journal.ask(), encodeContext(to), change));
   }
 
   private endBegun(): void {
@@ -214,7 +211,7 @@ class Logic {
     const { number, context, answer } = this.state.ask('lastChange', {});
     if (number === untold) {
       this.delivery.passOver(this.journal.through);
-      this.tell(decode(replyContext, context), answer);
+      this.tell(decodeContext(context), answer);
     } else this.journal.forgetAsked();
   }
 

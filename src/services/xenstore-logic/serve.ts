@@ -2,7 +2,7 @@
 import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
 import { type EventChannels, type EventPort, type Grants, VIRQ_DOM_EXC } from '../../xen/ports.ts';
 import type { BootClient } from './boot-clients.ts';
-import { onDomainException, onEvent, onFailure, onReminder, onStart, onWake } from './logic.ts';
+import { Logic } from './logic.ts';
 import { type LogicPorts, STORE_GRANT } from './ports.ts';
 import { pagesOf } from './state-client.ts';
 import { connectState, type Spin } from './state-link.ts';
@@ -60,12 +60,16 @@ export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClie
     wake: () => eventChannels.notify(wake),
   };
 
-  onStart(ports, atBoot);
+  let logic = new Logic(ports);
+  logic.onStart(atBoot);
   const handle = (port: EventPort): void => {
-    if (port === domainException) onDomainException(ports);
-    else if (port === wakeUp) onWake(ports);
-    else if (port === link.port) onReminder(ports);
-    else onEvent(ports, port);
+    if (port === domainException) logic.onDomainException();
+    else if (port === wakeUp) logic.onWake();
+    else if (port === link.port) logic.onReminder();
+    else logic.onEvent(port);
   };
-  surroundings.handleEvents(handle, () => onFailure(ports));
+  surroundings.handleEvents(handle, () => {
+    logic = new Logic(ports);
+    logic.onFailure();
+  });
 }

@@ -8,8 +8,7 @@ import {
   type StateRequest,
   stateOperations,
 } from '../../contracts/xenstore-state.ts';
-import { type Codec, decode, encode } from '../../wire/binary.ts';
-import { concat } from '../../wire/xenstore-message.ts';
+import { type Codec, type Decoded, decode, encode, u8, type Writer } from '../../wire/binary.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 import type { Change } from './changes.ts';
 import { lookAt } from './contents.ts';
@@ -46,8 +45,7 @@ export class StateClient {
 
   /** State's answer as it comes: what State remembers has the same form. */
   change(number: number, context: Uint8Array, { operation, request }: Change): Uint8Array {
-    const header = concat(Uint8Array.of(CHANGE), encode(changeHeader, { number, context }));
-    return exchange(this.link, operation, concat(header, message(operation, request)));
+    return exchange(this.link, operation, encode(numberedChange, { header: { number, context }, operation, request }));
   }
 }
 
@@ -55,7 +53,7 @@ export class StateClient {
 export const pagesOf = (link: StateLink): StateAnswer<'pages'> => ask(link, 'pages', {});
 
 function ask<O extends StateOperation>(link: StateLink, operation: O, request: StateRequest<O>): StateAnswer<O> {
-  const answer = exchange(link, operation, message(operation, request));
+  const answer = exchange(link, operation, encode(plainMessage, { operation, request }));
   const codec: Codec<unknown> = stateOperations[operation][2];
   return decode(codec, answer.subarray(1)) as StateAnswer<O>;
 }
@@ -67,7 +65,23 @@ function exchange(link: StateLink, operation: StateOperation, request: Uint8Arra
   return answer;
 }
 
-function message(operation: StateOperation, request: unknown): Uint8Array {
-  const [number, codec] = stateOperations[operation] as readonly [number, Codec<unknown>, Codec<unknown>];
-  return concat(Uint8Array.of(number), encode(codec, request));
+interface Message {
+  readonly operation: StateOperation;
+  readonly request: unknown;
 }
+
+const plainMessage = {
+  write(to: Writer, { operation, request }: Message): void {
+    const [number, codec] = stateOperations[operation] as readonly [number, Codec<unknown>, Codec<unknown>];
+    u8.write(to, number);
+    codec.write(to, request);
+  },
+};
+
+const numberedChange = {
+  write(to: Writer, message: Message & { readonly header: Decoded<typeof changeHeader> }): void {
+    u8.write(to, CHANGE);
+    changeHeader.write(to, message.header);
+    plainMessage.write(to, message);
+  },
+};

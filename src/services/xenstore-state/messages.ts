@@ -4,14 +4,14 @@ import {
   CONTEXT_BYTES_MAX,
   changeHeader,
   REFUSED,
+  type StateAnswer,
   type StateOperation,
   type StateRequest,
   stateChanges,
   stateOperations,
   stateReads,
 } from '../../contracts/xenstore-state.ts';
-import { type Codec, DecodeError, decode, encode, Reader, readFrom } from '../../wire/binary.ts';
-import { concat } from '../../wire/xenstore-message.ts';
+import { type Codec, DecodeError, decode, encode, Reader, readFrom, u8, type Writer } from '../../wire/binary.ts';
 import type { Log } from '../../xen/ports.ts';
 import { Refusal, type XenStoreState } from './state.ts';
 
@@ -56,9 +56,14 @@ function answered(state: XenStoreState, message: Uint8Array, asChange: boolean):
 function answerTo<O extends StateOperation>(state: XenStoreState, operation: O, message: Uint8Array): Answered {
   const [number, request, answer] = stateOperations[operation] as readonly [number, Codec<unknown>, Codec<unknown>];
   const asked = decode(request, message.subarray(1)) as StateRequest<O>;
-  const body = encode(answer, state.answer(operation, asked));
+  const whole = {
+    write(to: Writer, value: StateAnswer<O>): void {
+      u8.write(to, number);
+      answer.write(to, value);
+    },
+  };
   const leavesTrace = !(operation in stateReads) && !isLookOutside(operation, asked);
-  return { answer: concat(Uint8Array.of(number), body), leavesTrace };
+  return { answer: encode(whole, state.answer(operation, asked)), leavesTrace };
 }
 
 /** Outside of any transaction a look is forgotten at once. */

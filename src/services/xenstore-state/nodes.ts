@@ -127,8 +127,15 @@ export class Owners {
 
   /** `before` and `after` are the same path's node, where there is one. */
   moved(path: string, before: StoreNode | undefined, after: StoreNode | undefined): void {
-    this.add(path, before, -1);
-    this.add(path, after, 1);
+    const from = before?.permissions[0]?.domid;
+    const to = after?.permissions[0]?.domid;
+    const bytesBefore = before ? nodeBytes(path, before.value.length, before.permissions.length) : 0;
+    const bytesAfter = after ? nodeBytes(path, after.value.length, after.permissions.length) : 0;
+    if (from === to && before && after) this.add(to, 0, bytesAfter - bytesBefore);
+    else {
+      this.add(from, -1, -bytesBefore);
+      this.add(to, 1, bytesAfter);
+    }
   }
 
   save(): Decoded<typeof savedOwners> {
@@ -139,12 +146,10 @@ export class Owners {
     for (const { domid, ...owned } of saved) this.owned.set(domid, owned);
   }
 
-  private add(path: string, node: StoreNode | undefined, times: 1 | -1): void {
-    const domid = node?.permissions[0]?.domid;
-    if (!node || domid === undefined) return;
-    const { nodes, bytes } = this.of(domid);
-    const cost = nodeBytes(path, node.value.length, node.permissions.length);
-    this.owned.set(domid, { nodes: nodes + times, bytes: bytes + times * cost });
+  private add(domid: number | undefined, nodes: number, bytes: number): void {
+    if (domid === undefined || (nodes === 0 && bytes === 0)) return;
+    const owned = this.of(domid);
+    this.owned.set(domid, { nodes: owned.nodes + nodes, bytes: owned.bytes + bytes });
     this.changed(domid);
   }
 }

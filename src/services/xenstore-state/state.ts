@@ -256,10 +256,12 @@ export class XenStoreState {
     const before = this.permissionsAt(path);
     const removed = applyTo(this.base, change);
     if (isSpecial(path)) return [];
+    const watches = this.watches.concerned(path);
+    if (watches.length === 0 && removed.length < 2) return [];
     // Whoever could or can read the node, or its parent, may know of the change.
     const readableBy = [...before, ...this.permissionsAt(path), ...this.permissionsAt(parentOf(path))];
-    const own = this.fired(path, this.watches.concerned(path), readableBy);
-    return [...own, ...removed.slice(1).flatMap((gone) => this.lost(gone, removed))];
+    const own = this.fired(path, watches, readableBy);
+    return removed.length < 2 ? own : [...own, ...removed.slice(1).flatMap((gone) => this.lost(gone, removed))];
   }
 
   /** A node that went with one above it: only those who watch it by name are told. */

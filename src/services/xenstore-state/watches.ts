@@ -50,7 +50,13 @@ export class Watches {
 
   /** Those that a change of `path` concerns: at it and above it. */
   concerned(path: string): readonly Watch[] {
-    return this.along(path).sort((a, b) => a.order - b.order);
+    const found: Placed[] = [];
+    for (let at = path; ; at = parentOf(at)) {
+      const here = this.byPath.get(at);
+      if (here) found.push(...here);
+      if (at === ROOT || isSpecial(at)) break;
+    }
+    return found.length > 1 ? found.sort((a, b) => a.order - b.order) : found;
   }
 
   exact(path: string): readonly Watch[] {
@@ -67,12 +73,6 @@ export class Watches {
 
   private at(path: string): readonly Placed[] {
     return this.byPath.get(path) ?? [];
-  }
-
-  private along(path: string): Placed[] {
-    const here = this.at(path);
-    if (isSpecial(path) || path === ROOT) return [...here];
-    return [...this.along(parentOf(path)), ...here];
   }
 
   private keep(path: string, wanted: (watch: Watch) => boolean): number {
