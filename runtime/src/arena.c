@@ -8,6 +8,7 @@
  */
 #include "arena.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,14 @@ static char *high; /* nothing above it was touched since the arena was made or r
 static char *snapshot;
 static size_t snapshot_length;
 static unsigned long refusals;
+
+/*
+ * Only pages that somebody has ever written to since the snapshot are copied back. The others are write-protected; the first write to one faults
+ * and opens it for good. So what is not copied is what nobody can have changed. No system call may write into the arena: it would fail there.
+ */
+#define PAGE 4096ul
+static size_t guarded; /* pages from the arena's start */
+static uint64_t opened[ARENA_LIMIT_MAX / PAGE / 64];
 
 static void must(bool condition) {
   if (!condition)
@@ -262,6 +271,34 @@ bool arena_create(size_t limit) {
 
 static size_t extent(void) { return (size_t)((char *)arena->top + HEADER - (char *)arena); }
 
+static bool is_open(size_t page) { return opened[page / 64] >> (page % 64) & 1; }
+
+static struct sigaction others; /* whoever else wants to hear of faults */
+
+static void on_fault(int number, siginfo_t *info, void *context) {
+  (void)context;
+  size_t page = ((uintptr_t)info->si_addr - (uintptr_t)arena) / PAGE;
+  if (page < guarded && !is_open(page) && mprotect((char *)arena + page * PAGE, PAGE, PROT_READ | PROT_WRITE) == 0)
+    opened[page / 64] |= 1ull << (page % 64);
+  else
+    sigaction(number, &others, NULL); /* not ours: it comes again, to them */
+}
+
+static void unguard(void) {
+  must(mprotect(arena, guarded * PAGE, PROT_READ | PROT_WRITE) == 0);
+  memset(opened, 0, guarded / 8 + 8);
+  guarded = 0;
+}
+
+static void guard(size_t pages) {
+  static bool listening;
+  struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+  if (!listening)
+    listening = sigaction(SIGSEGV, &action, &others) == 0;
+  if (listening && mprotect(arena, pages * PAGE, PROT_READ) == 0)
+    guarded = pages; /* without, all is copied */
+}
+
 bool arena_snapshot(void) {
   size_t length = extent();
   SHOW(arena, high);
@@ -273,6 +310,8 @@ bool arena_snapshot(void) {
     munmap(snapshot, snapshot_length);
   snapshot = copy;
   snapshot_length = length;
+  unguard();
+  guard(length / PAGE);
   return true;
 }
 
@@ -287,7 +326,10 @@ void arena_rollback(void) {
   must(snapshot != NULL);
   char *restored_end = (char *)arena + snapshot_length;
   SHOW(arena, high);
-  memcpy(arena, snapshot, snapshot_length);
+  for (size_t page = 0; page < guarded; page++)
+    if (is_open(page))
+      memcpy((char *)arena + page * PAGE, snapshot + page * PAGE, PAGE);
+  memcpy((char *)arena + guarded * PAGE, snapshot + guarded * PAGE, snapshot_length - guarded * PAGE);
   if (high > restored_end)
     forget(restored_end, high);
   high = restored_end;

@@ -26,9 +26,8 @@ export const STATE_PORT_OFFSET = RING_STRUCTURE_BYTES + 20;
 export const LOGIC_PORT_OFFSET = STATE_PORT_OFFSET + 4;
 /** What State puts into the page's `connection` field when it has started: a Logic that spoke with its predecessor has to find it again. */
 export const CONNECTION_NEW_STATE = 2;
-/** How Logic waits for an answer. State makes no event for one that is awake. What a handler of Logic leaves here was cut short. */
+/** Logic's own: not 0 while it waits for an answer. What it finds there after a handler that failed was cut short. */
 export const WAITING_OFFSET = LOGIC_PORT_OFFSET + 4;
-export const waiting = { no: 0, asleep: 1, awake: 2 } as const;
 
 export const accesses = ['none', 'read', 'write', 'both'] as const;
 export const permission = struct({ domid: u16, access: word(accesses) });

@@ -6,9 +6,6 @@ import * as rt from 'ennead:rt';
 import type { DomId, EventPort, GrantRef, SharedRegion } from '../xen/ports.ts';
 import { sharedRegion } from '../xen/real/adapter.ts';
 
-/** XenStore-State answers in so many under QEMU's emulation, in a twentieth of them on a processor. */
-const SPIN_MS = 4;
-
 export const recoveryBox = {
   read: (): Uint8Array | null => rt.boxRead(),
   write: (bytes: Uint8Array): void => rt.boxWrite(bytes),
@@ -34,13 +31,6 @@ export const numberedRegions = {
 export function rollbackFromHere(onFailed: () => void): void {
   rt.onHandlerFailure(onFailed);
   rt.rollbackAfterEveryHandler();
-}
-
-/** Looks again and again, a few milliseconds at most. */
-export function spin(done: () => boolean): boolean {
-  const endMs = rt.monotonicMs() + SPIN_MS;
-  while (!done()) if (rt.monotonicMs() > endMs) return false;
-  return true;
 }
 
 /** One handler for all ports, those included that are opened later, with a rollback after each of its runs. */

@@ -1,6 +1,6 @@
 /** XenStore-Logic on an ordinary host. Its heap is rolled back after every response, as in its VM. */
 import { BOOTSTRAPPER_DOMID, XENSTORE_LOGIC_DOMID } from '../contracts/domids.ts';
-import { numberedRegions, recoveryBox, rollbackFromHere, spin, startAgain } from '../kit/rollback.ts';
+import { numberedRegions, recoveryBox, rollbackFromHere, startAgain } from '../kit/rollback.ts';
 import { STORE_GRANT } from '../services/xenstore-logic/ports.ts';
 import { admitDomain0 } from '../services/xenstore-logic/privileges.ts';
 import { serveLogic } from '../services/xenstore-logic/serve.ts';
@@ -22,7 +22,6 @@ startInFolder('xenstore-logic', (folder, log) => {
     grants: xen.grants,
     eventChannels: xen.eventChannels,
     linkChannels: link.eventChannels,
-    spin,
     handleEvents: (handler: (port: number) => void, onFailed: () => void) => {
       for (const each of [xen, link]) each.handleEvents(handler);
       rollbackFromHere(onFailed);

@@ -1,5 +1,5 @@
 /** What Logic works with in its VM; how its handlers are called is its starter's affair. */
-import { numberedRegions, recoveryBox, spin, startAgain } from '../../kit/rollback.ts';
+import { numberedRegions, recoveryBox, startAgain } from '../../kit/rollback.ts';
 import type { Log } from '../../xen/ports.ts';
 import { domainControl, eventChannels, grants } from '../../xen/real/adapter.ts';
 import { STORE_GRANT } from './ports.ts';
@@ -13,7 +13,6 @@ export const inItsVm = (log: Log): Omit<Surroundings, 'handleEvents'> => ({
   grants,
   eventChannels,
   linkChannels: eventChannels,
-  spin,
   startAgain,
   log,
 });

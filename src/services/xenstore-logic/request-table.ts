@@ -9,7 +9,7 @@ import type { RequestHandler } from './request.ts';
 export type WithoutTransaction =
   /** It is refused, whatever else is wrong with it. */
   | 'refused'
-  /** It is refused by its first look at a node, which is in the transaction. */
+  /** It is refused by State, which looks at the node in the transaction, or ends it. */
   | 'finds-out'
   /** It is answered all the same. @source tools/xenstore/xenstored_core.c, XS_FLAG_NOTID */
   | 'ignored';
@@ -31,7 +31,7 @@ export const requestTypes: ReadonlyMap<number, RequestType> = new Map([
   [messageTypes.watch, outside(others.watch)],
   [messageTypes.unwatch, outside(others.unwatch)],
   [messageTypes.transactionStart, refused(others.transactionStart)],
-  [messageTypes.transactionEnd, refused(others.transactionEnd)],
+  [messageTypes.transactionEnd, looking(others.transactionEnd)],
   [messageTypes.introduce, refused(others.introduce)],
   [messageTypes.release, refused(others.release)],
   [messageTypes.getDomainPath, refused(others.getDomainPath)],

@@ -5,23 +5,21 @@ import type { BootClient } from './boot-clients.ts';
 import { Logic } from './logic.ts';
 import { type LogicPorts, STORE_GRANT } from './ports.ts';
 import { pagesOf } from './state-client.ts';
-import { connectState, type Spin } from './state-link.ts';
+import { connectState } from './state-link.ts';
 
 export interface Surroundings extends Pick<LogicPorts, 'box' | 'rings' | 'actsAs' | 'domains' | 'startAgain' | 'log'> {
   readonly grants: Grants;
   readonly eventChannels: EventChannels;
   /** For the link to State, which is waited on. */
   readonly linkChannels: EventChannels;
-  /** While State works on an answer. */
-  readonly spin: Spin;
   /** For every event from the end of the running handler on; after each, the heap is rolled back, and after one that failed `onFailed` is run. */
   handleEvents(handler: (port: EventPort) => void, onFailed: () => void): void;
 }
 
 export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClient[]): void {
-  const { grants, eventChannels, linkChannels, spin, log } = surroundings;
+  const { grants, eventChannels, linkChannels, log } = surroundings;
   const page = grants.map(XENSTORE_STATE_DOMID, [STORE_GRANT], true);
-  const link = connectState(page, linkChannels, spin);
+  const link = connectState(page, linkChannels);
   const pages = pagesOf(link);
   const contents = grants.map(XENSTORE_STATE_DOMID, pages.contents, false);
   const journal = grants.map(XENSTORE_STATE_DOMID, pages.journal, true);
@@ -37,7 +35,7 @@ export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClie
   /** A State that has started again has a new journal: what is under way is noted in the old one. */
   const keepJournal = (): void => {
     try {
-      const successor = pagesOf(connectState(page, linkChannels, spin));
+      const successor = pagesOf(connectState(page, linkChannels));
       grants.map(XENSTORE_STATE_DOMID, successor.journal, true).write(0, journal.read(0, journal.size));
     } catch (error) {
       log(`the journal is where it was: ${String(error)}`);

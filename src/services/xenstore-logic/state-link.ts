@@ -5,18 +5,9 @@ import {
   LOGIC_PORT_OFFSET,
   STATE_PORT_OFFSET,
   WAITING_OFFSET,
-  waiting,
 } from '../../contracts/xenstore-state.ts';
 import { consumeRing, readRing, writeRing } from '../../kit/ring.ts';
-import {
-  CONNECTION_CONNECTED,
-  CONNECTION_OFFSET,
-  CONNECTION_RECONNECT,
-  inputOf,
-  outputOf,
-  RING_BYTES,
-  usedBytes,
-} from '../../wire/byte-ring.ts';
+import { CONNECTION_CONNECTED, CONNECTION_OFFSET, CONNECTION_RECONNECT } from '../../wire/byte-ring.ts';
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { type EventChannels, type EventPort, PortError, type SharedRegion } from '../../xen/ports.ts';
 import type { StateLink } from './state-client.ts';
@@ -28,12 +19,9 @@ const LOOK_AGAIN_MS = 1000;
 /** Longer than any request takes State, shorter than a handler may run. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
-/** Looks again and again for a short while; whether it was `done`. */
-export type Spin = (done: () => boolean) => boolean;
-
 /** Throws a PortError ETIMEDOUT when State does not come. */
-export function connectState(page: SharedRegion, eventChannels: EventChannels, spin: Spin): Link {
-  const link = new Link(page, eventChannels, findState(page, eventChannels), spin);
+export function connectState(page: SharedRegion, eventChannels: EventChannels): Link {
+  const link = new Link(page, eventChannels, findState(page, eventChannels));
   link.startAnew();
   return link;
 }
@@ -72,9 +60,6 @@ function bindState(page: SharedRegion, eventChannels: EventChannels): EventPort 
   }
 }
 
-const answers = inputOf('client');
-const requests = outputOf('client');
-
 /** Keeps no state of its own between two exchanges: a handler may end, and be rolled back, in the middle of one. */
 export class Link implements StateLink {
   constructor(
@@ -82,26 +67,26 @@ export class Link implements StateLink {
     private readonly eventChannels: EventChannels,
     /** Fires outside of an exchange, too: when State reminds of changes that are held. */
     readonly port: EventPort,
-    private readonly spin: Spin,
   ) {}
 
   startAnew(): void {
     this.page.store32(CONNECTION_OFFSET, CONNECTION_RECONNECT);
     this.eventChannels.notify(this.port);
-    while (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) this.sleep();
-    this.page.store32(WAITING_OFFSET, waiting.no);
+    while (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) this.wait();
+    this.page.store32(WAITING_OFFSET, 0);
   }
 
   settle(): void {
     this.demandSameState();
-    if (this.page.load32(WAITING_OFFSET) !== waiting.no) this.startAnew();
+    if (this.page.load32(WAITING_OFFSET) !== 0) this.startAnew();
   }
 
+  /** State makes an event for every byte that it writes and for room in a ring that was full: each turn waits for one. */
   exchange(message: Uint8Array): Uint8Array {
     this.demandSameState();
-    this.page.store32(WAITING_OFFSET, waiting.awake);
+    this.page.store32(WAITING_OFFSET, 1);
     const answer = this.answer(message);
-    this.page.store32(WAITING_OFFSET, waiting.no);
+    this.page.store32(WAITING_OFFSET, 0);
     return answer;
   }
 
@@ -110,7 +95,7 @@ export class Link implements StateLink {
     let output = encodeFrame(message);
     for (;;) {
       if (output.length > 0) output = output.subarray(this.write(output));
-      this.wait(output.length > 0 ? this.hasRoomOrAnswer : this.hasAnswer);
+      this.wait();
       this.demandSameState();
       const bytes = readRing(this.page, 'client');
       const messages = bytes && frames.push(bytes);
@@ -132,24 +117,7 @@ export class Link implements StateLink {
     return written;
   }
 
-  /**
-   * To fall asleep and be woken costs both sides more than most answers do. So State makes no event for a Logic that is awake; one that has fallen
-   * asleep gets an event for every byte that State reads or writes from then on.
-   */
-  private wait(hasNews: () => boolean): void {
-    if (this.spin(hasNews)) return;
-    this.page.store32(WAITING_OFFSET, waiting.asleep);
-    if (!hasNews()) this.sleep();
-    this.page.store32(WAITING_OFFSET, waiting.awake);
-  }
-
-  private readonly hasAnswer = (): boolean => this.page.load32(answers.producer) !== this.page.load32(answers.consumer);
-
-  private readonly hasRoomOrAnswer = (): boolean =>
-    usedBytes(this.page.load32(requests.consumer), this.page.load32(requests.producer)) !== RING_BYTES ||
-    this.hasAnswer();
-
-  private sleep(): void {
+  private wait(): void {
     if (!this.eventChannels.wait(this.port, ANSWER_TIMEOUT_MS))
       throw new PortError('ETIMEDOUT', 'exchange', 'xenstore-state does not answer');
   }

@@ -7,8 +7,6 @@ import {
   LOGIC_PORT_OFFSET,
   STATE_PORT_OFFSET,
   stateOperations,
-  WAITING_OFFSET,
-  waiting,
 } from '../../contracts/xenstore-state.ts';
 import { consumeRing, readRing, resetRings, writeRing } from '../../kit/ring.ts';
 import { DecodeError } from '../../wire/binary.ts';
@@ -82,20 +80,24 @@ export function restore(state: XenStoreState, box: Box, log: Log): void {
   }
 }
 
-/** As long as a transaction is reserved for somebody, seconds pass for it, and those whose changes it holds are reminded. */
+/**
+ * As long as a transaction is reserved for somebody, seconds pass for it, and Logic is reminded of those whose changes it holds. Once more when it
+ * has ended: a reminder that comes with an answer is not noticed.
+ */
 function reservationWatch({ clock }: ServePorts, server: Server, remind: () => void): () => void {
   let isOn = false;
-  const watch = (): void => {
+  const tick = (): void =>
+    void clock.after(SECOND_MS, () => {
+      isOn = server.hasReservation;
+      if (isOn) server.age();
+      remind();
+      if (isOn) tick();
+    });
+  return () => {
     if (isOn || !server.hasReservation) return;
     isOn = true;
-    clock.after(SECOND_MS, () => {
-      isOn = false;
-      server.age();
-      remind();
-      watch();
-    });
+    tick();
   };
-  return watch;
 }
 
 /** A Logic that came first waits on a port of its own. What its word says may be old or wrong: then nobody waits there. */
@@ -133,7 +135,7 @@ class Server {
     const written = this.output.length > 0 ? writeRing(this.page, 'server', this.output) : 0;
     if (read === null || written === null) return this.goDeaf();
     this.output = this.output.subarray(written);
-    return read + written > 0 && this.page.load32(WAITING_OFFSET) !== waiting.awake;
+    return read + written > 0;
   }
 
   get hasReservation(): boolean {

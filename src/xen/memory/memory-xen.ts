@@ -98,11 +98,6 @@ export class MemoryXen {
     this.memory.endProgram(domid);
   }
 
-  /** What happens while a domain's program looks again and again. false: it would look for ever. */
-  runOthers(spinning: DomId, done: () => boolean): boolean {
-    return this.scheduler.runUntil(spinning, done);
-  }
-
   settle(): Promise<void> {
     return this.scheduler.settle();
   }

@@ -145,12 +145,7 @@ export class SplitStore {
       domains: () => this.xen.domains.list(),
       grants: mortalGrants,
       eventChannels: channels,
-      linkChannels: channels,
-      // Every other time Logic is awake when State answers.
-      spin: (done) => {
-        this.crossings += 1;
-        return this.crossings % 2 === 0 && this.xen.runOthers(XENSTORE_LOGIC_DOMID, done);
-      },
+      linkChannels: this.counted(channels),
       handleEvents: (handler, onFailed) => {
         handle = handler;
         recover = onFailed;
@@ -299,6 +294,17 @@ export class SplitStore {
     const port = this.storePorts.get(domid);
     if (port === undefined) throw new Error(`domain ${domid} has no store channel`);
     return port;
+  }
+
+  /** Logic waits for State once for each crossing at least. */
+  private counted(channels: EventChannels): EventChannels {
+    return {
+      ...channels,
+      wait: (port, timeoutMs) => {
+        this.crossings += 1;
+        return channels.wait(port, timeoutMs);
+      },
+    };
   }
 
   private keep(region: SharedRegion): number {
