@@ -322,14 +322,20 @@ static void forget(char *from, char *to) {
   memset(from, 0, (size_t)(to - from));
 }
 
+static void copy_back(size_t from, size_t to) {
+  memcpy((char *)arena + from, snapshot + from, to - from);
+}
+
 void arena_rollback(void) {
   must(snapshot != NULL);
   char *restored_end = (char *)arena + snapshot_length;
   SHOW(arena, high);
-  for (size_t page = 0; page < guarded; page++)
-    if (is_open(page))
-      memcpy((char *)arena + page * PAGE, snapshot + page * PAGE, PAGE);
-  memcpy((char *)arena + guarded * PAGE, snapshot + guarded * PAGE, snapshot_length - guarded * PAGE);
+  for (size_t page = 0, after; page < guarded; page = after + 1) {
+    for (after = page; after < guarded && is_open(after);)
+      after++;
+    copy_back(page * PAGE, after * PAGE);
+  }
+  copy_back(guarded * PAGE, snapshot_length);
   if (high > restored_end)
     forget(restored_end, high);
   high = restored_end;
