@@ -11,6 +11,7 @@ import {
   PAYLOAD_BYTES_MAX,
 } from '../../wire/xenstore-message.ts';
 import { decodePermission, encodePermission } from '../../wire/xenstore-permissions.ts';
+import type { DomId } from '../../xen/ports.ts';
 import { inherited, isAllowed, type Right } from './access.ts';
 import { acknowledged, Change } from './changes.ts';
 import { limitsOf } from './limits.ts';
@@ -43,7 +44,7 @@ function look(
   what: LookFor = NOTHING_MORE,
 ): Look | ErrorName {
   const { domid, connection, transaction, state } = request;
-  const path = given === undefined ? null : what.special && isSpecial(given) ? given : absolutePath(domid, given);
+  const path = given === undefined ? null : named(domid, given, what);
   if (path === null) return 'EINVAL';
   const node = state.look({
     domid: connection,
@@ -62,6 +63,9 @@ function look(
   const limits = limitsOf(domid);
   return limits && node.usage.transactionNodes > limits.transactionNodesMax ? 'ENOSPC' : { path, node };
 }
+
+const named = (domid: DomId, given: string, { special }: LookFor): string | null =>
+  isSpecial(given) ? (special ? given : null) : absolutePath(domid, given);
 
 function existing(request: Request, given: string | undefined, right: Right, what?: LookFor): Look | ErrorName {
   const found = look(request, given, right, what);

@@ -99,6 +99,15 @@ describe('requests', () => {
     expect(client.texts()).toEqual(['OK', 'x one', 'EEXIST', 'OK', 'x two']);
   });
 
+  it('a special path is no node: only its permissions are there to be set', async () => {
+    const { store, client } = await withRawClient();
+    client.send(client.packet(messageTypes.write, encodeStrings(['@other'], new Uint8Array(1))));
+    client.send(client.packet(messageTypes.read, encodeStrings(['@releaseDomain'])));
+    client.send(client.packet(messageTypes.setPerms, encodeStrings(['@releaseDomain', 'n16'])));
+    await store.xen.settle();
+    expect(client.texts()).toEqual(['EINVAL', 'EINVAL', 'EACCES']);
+  });
+
   it('a token is bytes: what is no text comes back as it was', async () => {
     const { store, builder, client } = await withRawClient();
     const payload = Uint8Array.of(120, 0, 0xff, 0xc3, 0x80, 1, 0);
