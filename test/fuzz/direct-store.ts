@@ -109,6 +109,11 @@ export class DirectStore {
     return { pages: this.pages.size, ports: this.handlers.size };
   }
 
+  /** What State would write before its process ends. */
+  get snapshotBytes(): number {
+    return this.state.save().length;
+  }
+
   get isIdle(): boolean {
     return this.queue.length === 0;
   }
@@ -122,14 +127,15 @@ export class DirectStore {
   /** Until nothing is left to do, however long that takes; `between` is called after every run. */
   settle(between: () => void): void {
     for (let second = 0; second <= SECONDS_MAX; second += 1) {
-      this.runAll(between);
+      this.run(between);
       this.state.answer('aged', {});
       this.logic.onReminder();
     }
-    this.runAll(between);
+    this.run(between);
   }
 
-  private runAll(between: () => void): void {
+  /** What there is to do, without waiting for anything. */
+  run(between: () => void): void {
     const runsMax = this.runs + RUNS_MAX;
     for (let next = this.queue.shift(); next; next = this.queue.shift()) {
       this.pending.delete(next.port);

@@ -4,11 +4,22 @@ import { nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { type Permissions, permissions } from '../../contracts/xenstore-state.ts';
 import { bytes, counter, type Decoded, i32, list, nullable, struct, text, u16, word } from '../../wire/binary.ts';
 
+type Children = Set<string>;
+/** Most nodes have none: they share this set, and nobody adds to it. */
+export const NO_CHILDREN: Children = new Set();
+export const copyOf = (children: Children): Children => (children.size === 0 ? NO_CHILDREN : new Set(children));
+const withChild = (children: Children, name: string): Children =>
+  children === NO_CHILDREN ? new Set([name]) : children.add(name);
+function withoutChild(children: Children, name: string): Children {
+  children.delete(name);
+  return children.size === 0 ? NO_CHILDREN : children;
+}
+
 export interface StoreNode {
   readonly value: Uint8Array;
   readonly permissions: Permissions;
   /** Names, in the order in which they came. */
-  readonly children: Set<string>;
+  readonly children: Children;
   /** Grows with every change of value, permissions or children, over the whole store. */
   readonly generation: number;
 }
@@ -17,7 +28,7 @@ export interface StoreNode {
 export const savedNode = struct({ value: bytes, permissions, children: list(text), generation: counter });
 type SavedNode = Decoded<typeof savedNode>;
 export const toSaved = (node: StoreNode): SavedNode => ({ ...node, children: [...node.children] });
-export const fromSaved = (saved: SavedNode): StoreNode => ({ ...saved, children: new Set(saved.children) });
+export const fromSaved = (saved: SavedNode): StoreNode => ({ ...saved, children: copyOf(new Set(saved.children)) });
 
 export const savedNodes = struct({ generation: counter, nodes: list(struct({ path: text, node: savedNode })) });
 
@@ -71,24 +82,34 @@ function write(nodes: NodeMap, path: string, value: Uint8Array | null, create: P
   if (present && value !== null) nodes.put(path, { ...present, value, generation: nodes.nextGeneration() });
   if (present) return;
   const generation = nodes.nextGeneration();
-  nodes.put(path, { value: value ?? EMPTY, permissions: create, children: new Set(), generation });
+  const permissions = asAbove(nodes, path, create);
+  nodes.put(path, { value: value ?? EMPTY, permissions, children: NO_CHILDREN, generation });
   const parent = parentOf(path);
   write(nodes, parent, null, create);
-  alterChildren(nodes, parent, (children) => children.add(nameOf(path)));
+  alterChildren(nodes, parent, (children) => withChild(children, nameOf(path)));
 }
 
 /** With everything below. */
 function remove(nodes: NodeMap, path: string): readonly Nearest[] {
   const removed = subtree(nodes, path);
   for (const gone of removed) nodes.delete(gone.path);
-  if (removed.length > 0) alterChildren(nodes, parentOf(path), (children) => children.delete(nameOf(path)));
+  if (removed.length > 0) alterChildren(nodes, parentOf(path), (children) => withoutChild(children, nameOf(path)));
   return removed;
 }
 
 function setPermissions(nodes: NodeMap, path: string, given: Permissions): void {
   const node = nodes.get(path);
-  if (node) nodes.put(path, { ...node, permissions: given, generation: nodes.nextGeneration() });
+  if (node) nodes.put(path, { ...node, permissions: asAbove(nodes, path, given), generation: nodes.nextGeneration() });
 }
+
+/** Most nodes have their parent's permissions: they share them. */
+function asAbove(nodes: NodeMap, path: string, given: Permissions): Permissions {
+  const above = nodes.get(parentOf(path))?.permissions;
+  return above && areEqual(above, given) ? above : given;
+}
+
+const areEqual = (a: Permissions, b: Permissions): boolean =>
+  a.length === b.length && a.every(({ domid, access }, at) => b[at]?.domid === domid && b[at]?.access === access);
 
 function subtree(nodes: NodeMap, path: string): Nearest[] {
   const node = nodes.get(path);
@@ -96,11 +117,10 @@ function subtree(nodes: NodeMap, path: string): Nearest[] {
   return [{ path, node }, ...[...node.children].flatMap((name) => subtree(nodes, childOf(path, name)))];
 }
 
-function alterChildren(nodes: NodeMap, path: string, alter: (children: Set<string>) => void): void {
+function alterChildren(nodes: NodeMap, path: string, alter: (children: Children) => Children): void {
   const node = nodes.get(path);
   if (!node) return;
-  alter(node.children);
-  nodes.put(path, { ...node, generation: nodes.nextGeneration() });
+  nodes.put(path, { ...node, children: alter(node.children), generation: nodes.nextGeneration() });
 }
 
 export const savedOwners = list(struct({ domid: u16, nodes: i32, bytes: i32 }));
@@ -208,7 +228,10 @@ export class BaseNodes implements NodeMap {
   }
 
   load({ generation, nodes }: Decoded<typeof savedNodes>): void {
-    for (const { path, node } of nodes) this.put(path, fromSaved(node));
+    for (const { path, node } of nodes) {
+      const permissions = asAbove(this, path, node.permissions);
+      this.put(path, fromSaved({ ...node, permissions }));
+    }
     this.generation = generation;
   }
 }

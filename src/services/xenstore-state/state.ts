@@ -17,7 +17,16 @@ import { bytes, type Decoded, decode, encode, list, struct, u32 } from '../../wi
 import { encodeText } from '../../wire/xenstore-message.ts';
 import { Connections, NO_PARTIAL, savedConnections } from './connections.ts';
 import { type Contents, RECORD_BYTES_MAX } from './contents.ts';
-import { applyTo, BaseNodes, type Nearest, type NodeChange, nearest, type StoreNode, savedNodes } from './nodes.ts';
+import {
+  applyTo,
+  BaseNodes,
+  type Nearest,
+  NO_CHILDREN,
+  type NodeChange,
+  nearest,
+  type StoreNode,
+  savedNodes,
+} from './nodes.ts';
 import { Transaction } from './transaction.ts';
 import { savedTransactions, Transactions } from './transactions.ts';
 import { savedWatches, type Watch, Watches } from './watches.ts';
@@ -71,7 +80,7 @@ export class XenStoreState {
   ) {
     const permissions: Permissions = [{ domid: rootOwner, access: 'none' }];
     for (const path of [ROOT, ...SPECIAL_PATHS])
-      this.base.put(path, { value: EMPTY, permissions, children: new Set(), generation: 0 });
+      this.base.put(path, { value: EMPTY, permissions, children: NO_CHILDREN, generation: 0 });
     this.show();
   }
 

@@ -7,6 +7,7 @@ import { counter, type Decoded, list, nullable, struct, text, u16 } from '../../
 import {
   applyTo,
   type BaseNodes,
+  copyOf,
   fromSaved,
   type NodeChange,
   type NodeMap,
@@ -76,7 +77,7 @@ export class Transaction implements NodeMap {
   get(path: string): StoreNode | undefined {
     if (!this.copies.has(path)) {
       const node = this.base.get(path);
-      this.copies.set(path, node && { ...node, children: new Set(node.children) });
+      this.copies.set(path, node && { ...node, children: copyOf(node.children) });
     }
     return this.copies.get(path);
   }
