@@ -4,7 +4,7 @@
  * an answer, so Logic never sees half a change. What found no room is counted in MISSING: while that is not 0, Logic asks State for what it
  * does not find. Records are not messages of codecs: every request looks at one or two, and takes what it needs from where it is.
  */
-import { type Decoded, nullable, struct, u16, u32 } from '../wire/binary.ts';
+import { nullable, struct, u16, u32 } from '../wire/binary.ts';
 import { decodeText } from '../wire/xenstore-message.ts';
 import type { SharedRegion } from '../xen/ports.ts';
 import { accesses, type Permissions } from './xenstore-state.ts';
@@ -42,7 +42,6 @@ export interface RecordBody {
 
 /** What a connection's record has as its value. `nodes`: how many the domain owns; `memory`: bytes of all that it has in the store. */
 export const connectionValue = struct({ target: nullable(u16), nodes: u32, memory: u32 });
-export type ConnectionValue = Decoded<typeof connectionValue>;
 
 /** The domid is where `hashOf` looks. */
 export const connectionKey = (domid: number): string => `#connection of ${domid}`;
@@ -69,6 +68,8 @@ export function encodeBody(key: Uint8Array, { permissions, generation, value, ch
   if (children.length > 0) bytes.set(children, childrenAt);
   return bytes;
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** A record as its reader sees it: copies of its parts. What lies beyond the first glance is read when it is asked for. */
 export class RecordView {
@@ -121,7 +122,8 @@ export class RecordView {
 
   children(from: number, bytesMax: number): Uint8Array {
     const length = Math.min(this.childrenBytes - from, bytesMax);
-    return this.part(this.valueAt + this.view.getUint32(VALUE_BYTES, true) + from, Math.max(0, length));
+    if (length <= 0) return NOTHING;
+    return this.part(this.valueAt + this.view.getUint32(VALUE_BYTES, true) + from, length);
   }
 
   private get keyAt(): number {

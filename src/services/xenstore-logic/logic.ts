@@ -80,7 +80,15 @@ export class Logic {
   /** The process has started: connects the clients that State knows from before, and those that are there since boot. */
   onStart(atBoot: readonly BootClient[]): void {
     this.table.clear();
-    this.start(atBoot);
+    this.journal.forgetHandles();
+    const lost = this.domains.connectKnown();
+    this.recover();
+    if (lost) this.make(lost, null);
+    this.lookForTheGone();
+    for (const client of atBoot) {
+      const introduction = this.domains.connectAtBoot(client);
+      if (introduction) this.make(introduction, null);
+    }
     this.finish();
   }
 
@@ -103,18 +111,6 @@ export class Logic {
     client.waiting = true;
     this.table.save();
     this.ports.wake();
-  }
-
-  private start(atBoot: readonly BootClient[]): void {
-    this.journal.forgetHandles();
-    const lost = this.domains.connectKnown();
-    this.recover();
-    if (lost) this.make(lost, null);
-    this.lookForTheGone();
-    for (const client of atBoot) {
-      const introduction = this.domains.connectAtBoot(client);
-      if (introduction) this.make(introduction, null);
-    }
   }
 
   /** Ends what an earlier run of Logic had begun. */

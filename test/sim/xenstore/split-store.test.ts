@@ -81,6 +81,13 @@ describe('requests', () => {
     expect(client.texts()).toEqual([error]);
   });
 
+  it('a directory part from far behind the last name is empty', async () => {
+    const { store, client } = await withRawClient();
+    client.send(client.packet(messageTypes.directoryPart, encodeStrings(['/local/domain/16', '999999999'])));
+    await store.xen.settle();
+    expect(client.texts()).toEqual([expect.stringMatching(/^\d+ $/)]);
+  });
+
   it("in a transaction that is another domain's, or none, are refused", async () => {
     const { store, builder, client } = await withRawClient();
     await builder.transaction(async () => {
