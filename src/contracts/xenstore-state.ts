@@ -75,6 +75,8 @@ export const stateReads = {
   transactionKnown: [32, struct({ domid: u16, transaction }), struct({ known: flag })],
   /** The first part of a request whose rest has not come, and the ring's consumer index behind it. */
   partial: [42, struct({ domid: u16 }), struct({ bytes, until: u32 })],
+  /** How often either program has been started. */
+  starts: [51, nothing, struct({ state: u32, logic: u32 })],
   /** The last change, as it came and as it was answered. Number 0: there was none. */
   lastChange: [50, nothing, struct({ number: u32, context: bytes, answer: bytes })],
 } as const satisfies Operations;
@@ -84,10 +86,11 @@ export const stateNotes = {
   /**
    * The node at `path`, or the nearest one above it. A transaction remembers what it looked at.
    * `childrenFrom`: an offset in the children's names, each followed by a NUL; at most CHILDREN_BYTES_MAX of them are answered.
+   * `at`: tells the client's requests apart, and is the same when one is asked for again.
    */
   look: [
     10,
-    struct({ domid: u16, transaction, path: text, value: flag, childrenFrom: nullable(u32) }),
+    struct({ domid: u16, transaction, at: u32, path: text, value: flag, childrenFrom: nullable(u32) }),
     struct({
       outcome: word(['ok', 'no-connection', 'no-transaction']),
       target: nullable(u16),
@@ -109,6 +112,8 @@ export const stateNotes = {
   resumed: [7, struct({ domid: u16 }), struct({ known: flag })],
   /** A second has passed in which changes may be held. State tells itself, and Logic by an event: what is held may be asked for again. */
   aged: [9, nothing, nothing],
+  /** The program begins. One that begins twice has been started twice. */
+  started: [52, struct({ who: word(['state', 'logic']) }), nothing],
   /** The domain begins its conversation anew: nothing is left of its watches, its transactions and of what was on its way. */
   reconnect: [8, struct({ domid: u16 }), nothing],
   /** Drops watches and transactions of the domain. */

@@ -179,6 +179,9 @@ describe.each([
     expect(decodeDomids(await toolstack.control('quota'))).toEqual([4, 5, 16, 17]);
     await refuses(toolstack.control('quota', '99'), 'ENOENT');
     await refuses(toolstack.control('memreport'), 'EINVAL');
+    expect(await builder.control('starts', '3')).toMatch(/^[1-9]\d*$/);
+    await refuses(builder.control('starts', '4'), 'EINVAL');
+    await refuses(toolstack.control('starts', '3'), 'EACCES');
   });
 
   describe('a watch', () => {

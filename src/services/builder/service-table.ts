@@ -1,10 +1,8 @@
 /** What `ennead services` shows: each service VM as Xen has it now. */
 import type { DriverStatus, ServiceStatus } from '../../contracts/builder.ts';
-import { BUILDER_DOMID } from '../../contracts/domids.ts';
 import { type CataloguedService, serviceCatalogue } from '../../contracts/service-catalogue.ts';
 import { startsOf } from '../../kit/starts.ts';
 import type { DomainInfo, DomId } from '../../xen/ports.ts';
-import type { XenStoreReader } from '../../xen/xenstore-port.ts';
 import type { Ledger } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 
@@ -46,8 +44,5 @@ function stateOf(info: DomainInfo | null, driver: DriverStatus | undefined): Ser
   return driver && !driver.ready ? 'starting' : 'running';
 }
 
-/** The VMs before Builder do not count: XenStore's two cannot, and PCIBack's work is done when the boot is. */
-async function resetsOf(store: XenStoreReader, domid: DomId): Promise<number> {
-  if (domid < BUILDER_DOMID) return 0;
-  return Math.max(0, (await startsOf(store, domid)) - 1);
-}
+const resetsOf = async (store: BuilderPorts['store'], domid: DomId): Promise<number> =>
+  Math.max(0, (await startsOf(store, domid)) - 1);

@@ -1,7 +1,10 @@
 /** PCIBack's life: it keeps every storage and network controller, tells Builder of them, and hands each to the VM that Builder names. */
+
+import { PCIBACK_DOMID } from '../../contracts/domids.ts';
 import { type Controller, pcibackMethods } from '../../contracts/pci-handover.ts';
 import type { MessageLink } from '../../kit/link.ts';
 import { RpcError, type RpcMethods, rpcMethod, rpcPeer } from '../../kit/rpc.ts';
+import { countStart } from '../../kit/starts.ts';
 import type { Files, Log, Power } from '../../xen/ports.ts';
 import { type HandOver, type HandOverPorts, handDevice, returnDevice } from './hand-over.ts';
 import { keepDevice } from './pciback-driver.ts';
@@ -24,6 +27,7 @@ export async function runPciBack(ports: PciBackPorts): Promise<void> {
   const controllers = findControllers(files).filter((controller) => kept(ports, controller));
   for (const { kind, bdf } of controllers) log(`${kind} controller ${bdf}`);
   await store.waitFor('domid', (value) => value ?? undefined, HOME_TIMEOUT_MS);
+  countStart(store, PCIBACK_DOMID).catch((error: unknown) => log(`this start is not counted: ${String(error)}`));
   await serve(ports, controllers);
 }
 

@@ -1,5 +1,6 @@
 /** XS_CONTROL: what a domain that Ennead trusts may ask of the server itself, as a command and its arguments. */
 
+import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
 import { isSpecial } from '../../contracts/xenstore-paths.ts';
 import { encodeDomids, encodeQuota } from '../../contracts/xenstore-quota.ts';
 import { decodeMake, MAKE } from '../../wire/xenstore-make.ts';
@@ -12,7 +13,7 @@ import {
 } from '../../wire/xenstore-message.ts';
 import { Change } from './changes.ts';
 import { absolutePath } from './paths.ts';
-import { isPrivileged, isTrusted, mayCount } from './privileges.ts';
+import { isPrivileged, isTrusted, mayControl, mayCount } from './privileges.ts';
 import type { RequestHandler } from './request.ts';
 
 export const control: RequestHandler = (request) => {
@@ -46,6 +47,16 @@ const quota: RequestHandler = ({ domid: asker, payload, state }) => {
   return counts ? answerIfShort(encodeQuota(counts)) : 'ENOENT';
 };
 
+/** Of XenStore's own two programs, which have no node to count in: how often the one in this domain was started. */
+const starts: RequestHandler = ({ domid: asker, payload, state }) => {
+  if (!mayControl(asker)) return 'EACCES';
+  const [, asked, ...more] = decodeStrings(payload).strings;
+  const counted = state.ask('starts', {});
+  if (more.length > 0) return 'EINVAL';
+  if (asked === String(XENSTORE_STATE_DOMID)) return encodeStrings([String(counted.state)]);
+  return asked === String(XENSTORE_LOGIC_DOMID) ? encodeStrings([String(counted.logic)]) : 'EINVAL';
+};
+
 function answerIfShort(text: string): Uint8Array | ErrorName {
   const answer = encodeStrings([text]);
   return answer.length > PAYLOAD_BYTES_MAX ? 'E2BIG' : answer;
@@ -54,4 +65,5 @@ function answerIfShort(text: string): Uint8Array | ErrorName {
 const commands: ReadonlyMap<string, RequestHandler> = new Map([
   [MAKE, makeNodes],
   ['quota', quota],
+  ['starts', starts],
 ]);

@@ -80,6 +80,7 @@ export class Logic {
   /** The process has started: connects the clients that State knows from before, and those that are there since boot. */
   onStart(atBoot: readonly BootClient[]): void {
     this.table.clear();
+    this.state.ask('started', { who: 'logic' });
     this.journal.forgetHandles();
     const lost = this.domains.connectKnown();
     this.recover();
@@ -170,6 +171,7 @@ export class Logic {
       domid: this.ports.actsAs(domid),
       connection: domid,
       transaction: transactionId,
+      at: consumer,
       payload,
       state: this.state,
       domains: this.domains,

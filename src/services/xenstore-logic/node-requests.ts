@@ -43,12 +43,13 @@ function look(
   right: Right,
   what: LookFor = NOTHING_MORE,
 ): Look | ErrorName {
-  const { domid, connection, transaction, state } = request;
+  const { domid, connection, transaction, at, state } = request;
   const path = given === undefined ? null : named(domid, given, what);
   if (path === null) return 'EINVAL';
   const node = state.look({
     domid: connection,
     transaction,
+    at,
     path,
     value: what.value ?? false,
     childrenFrom: what.childrenFrom ?? null,

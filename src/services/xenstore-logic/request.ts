@@ -11,6 +11,8 @@ export interface Request {
   readonly connection: DomId;
   /** 0: none. */
   readonly transaction: number;
+  /** Where it ends in the client's ring. */
+  readonly at: number;
   readonly payload: Uint8Array;
   readonly state: StateClient;
   readonly domains: DomainRequests;

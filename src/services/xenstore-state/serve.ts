@@ -9,7 +9,7 @@ import {
   stateOperations,
 } from '../../contracts/xenstore-state.ts';
 import { consumeRing, readRing, resetRings, writeRing } from '../../kit/ring.ts';
-import { DecodeError } from '../../wire/binary.ts';
+import { DecodeError, encode } from '../../wire/binary.ts';
 import { CONNECTION_CONNECTED, CONNECTION_OFFSET } from '../../wire/byte-ring.ts';
 import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { concat } from '../../wire/xenstore-message.ts';
@@ -42,8 +42,9 @@ export interface ServePorts {
 
 const NOTHING = new Uint8Array(0);
 const SECOND_MS = 1000;
-/** A message, so that the log has it. */
+/** What State tells itself, as messages, so that the log has it. */
 const AGED = Uint8Array.of(stateOperations.aged[0]);
+const STARTED = Uint8Array.of(stateOperations.started[0], ...encode(stateOperations.started[1], { who: 'state' }));
 
 export function serveState(ports: ServePorts): void {
   const { page, grants, eventChannels, log } = ports;
@@ -55,6 +56,7 @@ export function serveState(ports: ServePorts): void {
   const state = new XenStoreState(new Contents(contents.region), pages, ports.rootOwner);
   restore(state, box, log);
   const server = new Server(state, box, page, log);
+  server.begin();
   const watchReservation = reservationWatch(ports, server, () => eventChannels.notify(port));
   watchReservation();
   eventChannels.onEvent(port, () => {
@@ -140,6 +142,10 @@ class Server {
 
   get hasReservation(): boolean {
     return this.state.hasReservation;
+  }
+
+  begin(): void {
+    this.answer(STARTED);
   }
 
   age(): void {

@@ -37,8 +37,8 @@ function withClients() {
     state,
     write: (path: string, value: string, transaction = 0) =>
       state.answer('write', { domid: GUEST, transaction, path, value: bytes(value), create: owned(GUEST) }),
-    look: (path: string, transaction = 0, childrenFrom: number | null = null) =>
-      state.answer('look', { domid: GUEST, transaction, path, value: true, childrenFrom }),
+    look: (path: string, transaction = 0, childrenFrom: number | null = null, at = 0) =>
+      state.answer('look', { domid: GUEST, transaction, at, path, value: true, childrenFrom }),
     begin: (domid = GUEST) => state.answer('transactionStart', { domid, transactionsMax: null }).transaction,
     end: (transaction: number, nodesMax: number | null = null) =>
       state.answer('transactionEnd', { domid: GUEST, transaction, commit: true, nodesMax }),
@@ -46,6 +46,20 @@ function withClients() {
       state.answer('watch', { domid, path, token, relative: false, watchesMax: null }),
   };
 }
+
+describe('unsee', () => {
+  it('forgets a look that its client had no right to, however often it was asked for, and no earlier one', () => {
+    const { state, write, look, begin, end } = withClients();
+    write('/a', 'x');
+    const [forgotten, kept] = [begin(), begin()];
+    for (const at of [1, 2]) look('/a', kept, null, at);
+    for (const at of [1, 1]) look('/a', forgotten, null, at);
+    for (const transaction of [kept, forgotten]) state.answer('unsee', { domid: GUEST, transaction, path: '/a' });
+    write('/a', 'y');
+    expect(end(forgotten)).toMatchObject({ outcome: 'ok' });
+    expect(end(kept)).toMatchObject({ outcome: 'conflict' });
+  });
+});
 
 describe('look', () => {
   it('answers with the nearest node above, and whether it is the parent', () => {
@@ -70,7 +84,7 @@ describe('look', () => {
     const { state, look, begin } = withClients();
     expect(look('/', 77).outcome).toBe('no-transaction');
     expect(look('/', begin(OTHER)).outcome).toBe('no-transaction');
-    const stranger = { domid: 99, transaction: 0, path: '/', value: false, childrenFrom: null };
+    const stranger = { domid: 99, transaction: 0, at: 0, path: '/', value: false, childrenFrom: null };
     expect(state.answer('look', stranger).outcome).toBe('no-connection');
   });
 });
@@ -218,7 +232,7 @@ describe('a transaction that keeps conflicting', () => {
     write('/b', '');
     const start = () => state.answer('transactionStart', { domid: OTHER, transactionsMax: null }).transaction;
     const looked = (transaction: number) =>
-      state.answer('look', { domid: OTHER, transaction, path: '/b', value: false, childrenFrom: null });
+      state.answer('look', { domid: OTHER, transaction, at: 0, path: '/b', value: false, childrenFrom: null });
     for (let time = 0; time < CONFLICTS_MAX + 12; time += 1) {
       const transaction = start();
       looked(transaction);
@@ -259,7 +273,7 @@ describe('watches', () => {
     expect(write('/a', '').fired[0]?.watchers[0]).toMatchObject({ domid: OTHER, target: GUEST });
     state.answer('depart', { gone: [GUEST], strangers: [], shut: [], announce: false });
     expect(
-      state.answer('look', { domid: OTHER, transaction: 0, path: '/', value: false, childrenFrom: null }).target,
+      state.answer('look', { domid: OTHER, transaction: 0, at: 0, path: '/', value: false, childrenFrom: null }).target,
     ).toBeNull();
   });
 

@@ -52,6 +52,7 @@ const savedState = struct({
   lastFired: list(fired),
   lastBatch: u32,
   lastChange,
+  starts: struct({ state: u32, logic: u32 }),
 });
 
 const EMPTY = new Uint8Array(0);
@@ -72,6 +73,7 @@ export class XenStoreState {
   private lastFired: readonly Fired[] = [];
   private lastBatch = 0;
   lastChange: Decoded<typeof lastChange> = { number: 0, context: EMPTY, answer: EMPTY };
+  private starts: StateAnswer<'starts'> = { state: 0, logic: 0 };
 
   constructor(
     private readonly contents: Contents,
@@ -97,6 +99,7 @@ export class XenStoreState {
       lastFired: this.lastFired,
       lastBatch: this.lastBatch,
       lastChange: this.lastChange,
+      starts: this.starts,
     });
   }
 
@@ -110,6 +113,7 @@ export class XenStoreState {
     this.lastFired = saved.lastFired;
     this.lastBatch = saved.lastBatch;
     this.lastChange = saved.lastChange;
+    this.starts = saved.starts;
     for (const { domid } of this.connections.all()) this.changedConnections.add(domid);
     this.show();
   }
@@ -186,6 +190,11 @@ export class XenStoreState {
       this.changedConnections.add(domid);
       return { known: this.watches.remove(domid, path, token) };
     },
+    starts: () => this.starts,
+    started: ({ who }) => {
+      this.starts = { ...this.starts, [who]: this.starts[who] + 1 };
+      return {};
+    },
     aged: () => {
       this.transactions.aged();
       return {};
@@ -224,10 +233,10 @@ export class XenStoreState {
     lastChange: () => this.lastChange,
   };
 
-  private look({ domid, transaction, path, value, childrenFrom }: StateRequest<'look'>): StateAnswer<'look'> {
+  private look({ domid, transaction, at, path, value, childrenFrom }: StateRequest<'look'>): StateAnswer<'look'> {
     const connection = this.connections.get(domid);
     const nodes = transaction === 0 ? this.base : this.transactions.of(domid, transaction);
-    if (nodes instanceof Transaction) nodes.remember(path);
+    if (nodes instanceof Transaction) nodes.remember(path, at);
     const found = nodes && nearest(nodes, path);
     const exact = found?.path === path;
     const names = exact && childrenFrom !== null ? encodeNames(found.node.children) : EMPTY;

@@ -3,7 +3,7 @@
  * that it looked at must be unchanged, then its changes are made again on the store itself.
  */
 import { nodeBytes } from '../../contracts/xenstore-quota.ts';
-import { counter, type Decoded, list, nullable, struct, text, u16 } from '../../wire/binary.ts';
+import { counter, type Decoded, list, nullable, struct, text, u16, u32 } from '../../wire/binary.ts';
 import {
   applyTo,
   type BaseNodes,
@@ -23,6 +23,7 @@ export const savedTransaction = struct({
   domid: u16,
   copies: list(struct({ path: text, node: nullable(savedNode) })),
   seen: list(struct({ path: text, generation: counter })),
+  newlySeen: nullable(struct({ path: text, at: u32 })),
   changes: list(nodeChange),
   owners: savedOwners,
 });
@@ -34,6 +35,8 @@ export class Transaction implements NodeMap {
   private readonly copies = new Map<string, StoreNode | undefined>();
   /** path → its generation when it was first looked at, ABSENT for a node that was not there. */
   private readonly seen = new Map<string, number>();
+  /** What the last look has added to it, and in which request. */
+  private newlySeen: { readonly path: string; readonly at: number } | null = null;
   private readonly owners = new Owners();
   readonly changes: NodeChange[] = [];
   private changeBytes = 0;
@@ -44,8 +47,10 @@ export class Transaction implements NodeMap {
   ) {}
 
   /** From now on a change of this node by another one is a conflict. */
-  remember(path: string): void {
-    if (this.seen.has(path)) return;
+  remember(path: string, at: number): void {
+    if (this.newlySeen?.path === path && this.newlySeen.at === at) return;
+    this.newlySeen = this.seen.has(path) ? null : { path, at };
+    if (this.newlySeen === null) return;
     this.seen.set(path, this.base.get(path)?.generation ?? ABSENT);
     this.get(path);
   }
@@ -70,8 +75,11 @@ export class Transaction implements NodeMap {
     return [...this.seen.keys()].some((seen) => seen === path || seen.startsWith(`${path}/`));
   }
 
+  /** If it was this look that made it remember: what an earlier request had a right to look at, it has seen. */
   unsee(path: string): void {
+    if (this.newlySeen?.path !== path) return;
     this.seen.delete(path);
+    this.newlySeen = null;
   }
 
   get(path: string): StoreNode | undefined {
@@ -121,6 +129,7 @@ export class Transaction implements NodeMap {
       domid: this.domid,
       copies: [...this.copies].map(([path, node]) => ({ path, node: node ? toSaved(node) : null })),
       seen: [...this.seen].map(([path, generation]) => ({ path, generation })),
+      newlySeen: this.newlySeen,
       changes: this.changes,
       owners: this.owners.save(),
     };
@@ -130,6 +139,7 @@ export class Transaction implements NodeMap {
     const transaction = new Transaction(base, saved.domid);
     for (const { path, node } of saved.copies) transaction.copies.set(path, node ? fromSaved(node) : undefined);
     for (const { path, generation } of saved.seen) transaction.seen.set(path, generation);
+    transaction.newlySeen = saved.newlySeen;
     for (const change of saved.changes) transaction.note(change);
     transaction.owners.load(saved.owners);
     return transaction;

@@ -1,5 +1,5 @@
 /** A XenStore in memory that speaks the port, not the protocol: for the tests of everybody who uses a XenStore. */
-import { BUILDER_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import { BUILDER_DOMID, TOOLSTACK_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
 import { type DomainQuota, encodeDomids, encodeQuota, nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { waitForNode } from '../../kit/xenstore-wait.ts';
 import { encodeText } from '../../wire/xenstore-message.ts';
@@ -240,7 +240,9 @@ class Connection implements XenStore {
 
   async control(command: string, asked?: string): Promise<string> {
     this.check();
-    if (this.domid !== TOOLSTACK_DOMID) throw new PortError('EACCES', 'xenstore control', command);
+    if (this.domid === BUILDER_DOMID && command === 'starts') return startsOnce(asked);
+    if (this.domid !== TOOLSTACK_DOMID || command === 'starts')
+      throw new PortError('EACCES', 'xenstore control', command);
     if (command !== 'quota') throw new PortError('EINVAL', 'xenstore control', command);
     const quotas = this.store.quotas();
     if (asked === undefined) return encodeDomids(quotas.map(({ domid }) => domid));
@@ -273,4 +275,11 @@ class Connection implements XenStore {
     if (!this.store.subject(this.domid).privileged)
       throw new PortError('EACCES', `xenstore ${operation}`, String(this.domid));
   }
+}
+
+/** Nothing here starts again: XenStore's two programs are not even there. */
+function startsOnce(domid: string | undefined): string {
+  if (domid !== String(XENSTORE_STATE_DOMID) && domid !== String(XENSTORE_LOGIC_DOMID))
+    throw new PortError('EINVAL', 'xenstore control', 'starts');
+  return '1';
 }

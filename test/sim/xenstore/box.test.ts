@@ -73,7 +73,7 @@ const asked = fc.oneof(
   operation('introduce', domid, (by) => ({ domid: by, port: 9, announce: true })),
   operation('depart', domid, (by) => ({ gone: [by], strangers: [by], shut: [33 - by], announce: true })),
   operation('look', fc.tuple(domid, transaction, path), ([by, id, where]) => {
-    return { domid: by, transaction: id, path: where, value: true, childrenFrom: 0 };
+    return { domid: by, transaction: id, at: 0, path: where, value: true, childrenFrom: 0 };
   }),
   operation('setTarget', domid, (by) => ({ domid: by, target: 33 - by })),
   operation('reconnect', domid, (by) => ({ domid: by })),

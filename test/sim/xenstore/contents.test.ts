@@ -92,7 +92,7 @@ describe('the contents that State shows', () => {
           for (const one of changes) {
             make(server, one);
             for (const [domid, wanted, childrenFrom] of asked) {
-              const request = { domid, transaction: 0, path: wanted, value: true, childrenFrom };
+              const request = { domid, transaction: 0, at: 0, path: wanted, value: true, childrenFrom };
               const seen = shown(pages, request);
               if (seen) expect(seen).toEqual(server.answer('look', request));
               if (seen) told += 1;
@@ -108,7 +108,7 @@ describe('the contents that State shows', () => {
   it('say everything while there is room, and again when what had none is gone', () => {
     const { server, pages } = show(2);
     const look = (wanted: string) =>
-      shown(pages, { domid: 16, transaction: 0, path: wanted, value: true, childrenFrom: null });
+      shown(pages, { domid: 16, transaction: 0, at: 0, path: wanted, value: true, childrenFrom: null });
     const write = (wanted: string, length: number) =>
       server.answer('write', {
         domid: 16,
@@ -136,9 +136,9 @@ describe('the contents that State shows', () => {
       read: (_: number, length: number) => new Uint8Array(new Uint32Array(length / 4).fill(4096).buffer),
       load32: (offset: number) => (offset === 0 ? 0 : 4096),
     };
-    expect(() => shown(loop, { domid: 16, transaction: 0, path: '/b', value: false, childrenFrom: null })).toThrow(
-      'loop',
-    );
+    expect(() =>
+      shown(loop, { domid: 16, transaction: 0, at: 0, path: '/b', value: false, childrenFrom: null }),
+    ).toThrow('loop');
   });
 
   it('hash the keys of many domains differently', () => {

@@ -409,6 +409,20 @@ describe('restarts', () => {
     expect(await builder.read('/a')).toBe('1');
   });
 
+  it('counts how often its two programs were started', async () => {
+    const store = SplitStore.start();
+    const builder = store.builder();
+    const starts = () => Promise.all(['2', '3'].map((domid) => builder.control('starts', domid)));
+    expect(await starts()).toEqual(['1', '1']);
+    store.stopLogic();
+    store.rebuildLogic();
+    expect(await starts()).toEqual(['1', '2']);
+    store.endStateAfter(1);
+    await builder.write('/x', '1');
+    // With State, Logic starts again: what it had mapped is not what State shows now.
+    expect(await starts()).toEqual(['2', '3']);
+  });
+
   it('a rebuilt Logic finds contents, connections and watches, and requests that came meanwhile', async () => {
     const { store, builder } = await withRawClient();
     const guest = store.connect(16);
