@@ -99,7 +99,7 @@ function remove(nodes: NodeMap, path: string): readonly Nearest[] {
 
 function setPermissions(nodes: NodeMap, path: string, given: Permissions): void {
   const node = nodes.get(path);
-  if (node) nodes.put(path, { ...node, permissions: asAbove(nodes, path, given), generation: nodes.nextGeneration() });
+  if (node) nodes.put(path, { ...node, permissions: given, generation: nodes.nextGeneration() });
 }
 
 /** Most nodes have their parent's permissions: they share them. */

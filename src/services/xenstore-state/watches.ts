@@ -44,6 +44,8 @@ export class Watches {
   }
 
   forget(domid: number): void {
+    // Whoever is introduced has none, and there may be thousands of others'.
+    if (!this.counts.has(domid)) return;
     for (const path of [...this.byPath.keys()]) this.keep(path, (watch) => watch.domid !== domid);
     this.counts.delete(domid);
   }
