@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { BUILDER_LINK } from '../../contracts/builder.ts';
+import { BUILDER_LINK, startsNode } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, PCIBACK_DOMID } from '../../contracts/domids.ts';
 import { acceptLinks } from '../../kit/link-accept.ts';
 import { decodeOffer, offerLink } from '../../kit/link-offer.ts';
@@ -189,6 +189,12 @@ describe('controllers', () => {
     host.sysfs.links.set(`/sys/bus/pci/devices/${AHCI}/driver`, '../../../bus/pci/drivers/ahci');
     await host.run();
     expect(await host.controllers()).toEqual([NIC]);
+  });
+
+  it('its start is counted', async () => {
+    await host.run();
+    await host.xen.settle();
+    expect(host.xen.xenstore.dump()[startsNode(PCIBACK_DOMID)]).toBe('1');
   });
 
   it('a link that is broken is offered anew', async () => {
