@@ -286,7 +286,7 @@ static void on_fault(int number, siginfo_t *info, void *context) {
 
 static void unguard(void) {
   must(mprotect(arena, guarded * PAGE, PROT_READ | PROT_WRITE) == 0);
-  memset(opened, 0, guarded / 8 + 8);
+  memset(opened, 0, (guarded + 63) / 64 * sizeof *opened);
   guarded = 0;
 }
 

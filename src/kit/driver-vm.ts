@@ -23,7 +23,7 @@ export async function runDriverVm(
   const { store, power, log } = ports;
   const domid = await ownDomid(store);
   const vm = { domid, home: `/local/domain/${domid}` };
-  countStart(store, domid).catch((error: unknown) => log(`this start is not counted: ${String(error)}`));
+  void countStart(store, domid, log);
   let stop: Stop = async () => {};
   const stopWhenAsked = async (): Promise<void> => {
     await shutdownRequest(store, vm.home);

@@ -17,7 +17,9 @@ const regions = new Map<number, SharedRegion>();
 export const numberedRegions = {
   map: (domid: DomId, ref: GrantRef): number => rt.grantMap(domid, [ref], true),
   at(number: number): SharedRegion {
-    const region = regions.get(number) ?? sharedRegion(number);
+    const known = regions.get(number);
+    if (known) return known;
+    const region = sharedRegion(number);
     regions.set(number, region);
     return region;
   },

@@ -4,11 +4,16 @@
  */
 import { startsNode } from '../contracts/builder.ts';
 import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../contracts/domids.ts';
-import type { DomId } from '../xen/ports.ts';
+import type { DomId, Log } from '../xen/ports.ts';
 import type { XenStore } from '../xen/xenstore-port.ts';
 
-export async function countStart(store: XenStore, own: DomId): Promise<void> {
-  await store.write(startsNode(own), String((await startsOf(store, own)) + 1));
+/** A start that cannot be counted is a start all the same. */
+export async function countStart(store: XenStore, own: DomId, log: Log): Promise<void> {
+  try {
+    await store.write(startsNode(own), String((await startsOf(store, own)) + 1));
+  } catch (error) {
+    log(`this start is not counted: ${String(error)}`);
+  }
 }
 
 const isXenStore = (domid: DomId): boolean => domid === XENSTORE_STATE_DOMID || domid === XENSTORE_LOGIC_DOMID;

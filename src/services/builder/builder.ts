@@ -54,7 +54,7 @@ export class Builder {
     // A PCIBack that is held has no news; one that works is asked, and then the rest follows.
     if (this.pciback.retired) void this.drivers.resume();
     const { store, log } = this.ports;
-    countStart(store, BUILDER_DOMID).catch((error: unknown) => log(`this start is not counted: ${String(error)}`));
+    void countStart(store, BUILDER_DOMID, log);
   }
 
   private async begin(): Promise<void> {

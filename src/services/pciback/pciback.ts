@@ -27,7 +27,7 @@ export async function runPciBack(ports: PciBackPorts): Promise<void> {
   const controllers = findControllers(files).filter((controller) => kept(ports, controller));
   for (const { kind, bdf } of controllers) log(`${kind} controller ${bdf}`);
   await store.waitFor('domid', (value) => value ?? undefined, HOME_TIMEOUT_MS);
-  countStart(store, PCIBACK_DOMID).catch((error: unknown) => log(`this start is not counted: ${String(error)}`));
+  void countStart(store, PCIBACK_DOMID, log);
   await serve(ports, controllers);
 }
 

@@ -34,7 +34,7 @@ export class Toolstack {
   /** Goes on where an earlier process of this VM has ended. */
   async start(): Promise<void> {
     const { xenstore, ownDomid, log } = this.ports;
-    countStart(xenstore, ownDomid).catch((error: unknown) => log(`this start is not counted: ${String(error)}`));
+    void countStart(xenstore, ownDomid, log);
     await this.guests.start();
     const storage = (await this.ports.builder.drivers()).find(({ kind, ready }) => kind === 'storage' && ready);
     if (storage) await this.ownDisks.releaseLeftOver(storage.domid);

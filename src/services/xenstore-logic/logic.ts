@@ -116,7 +116,7 @@ export class Logic {
 
   /** Ends what an earlier run of Logic had begun. */
   private recover(): void {
-    this.state.settle();
+    this.ports.state.settle();
     this.table.distrust();
     // Of what was last written to it, or taken from it, a client may not have been told.
     for (const client of this.table.all()) this.delivery.notify(client);

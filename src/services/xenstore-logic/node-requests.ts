@@ -33,10 +33,7 @@ const NOTHING_MORE: LookFor = {};
 const WITH_VALUE: LookFor = { value: true };
 const WITH_CHILDREN: LookFor = { childrenFrom: 0 };
 
-/**
- * The node that a request names, or where it would be. A client that has no right at the nearest node learns only that.
- * `missing`: ENOENT for requests that need the node.
- */
+/** The node that a request names, or where it would be. A client that has no right at the nearest node learns only that. */
 function look(
   request: Request,
   given: string | undefined,

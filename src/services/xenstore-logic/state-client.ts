@@ -32,10 +32,6 @@ export class StateClient {
     return ask(this.link, operation, request);
   }
 
-  settle(): void {
-    this.link.settle();
-  }
-
   /** A transaction sees something else than the pages show. */
   look(request: StateRequest<'look'>): StateAnswer<'look'> {
     if (request.transaction !== 0) return this.ask('look', request);

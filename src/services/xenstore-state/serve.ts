@@ -56,8 +56,11 @@ export function serveState(ports: ServePorts): void {
   const state = new XenStoreState(new Contents(contents.region), pages, ports.rootOwner);
   restore(state, box, log);
   const server = new Server(state, box, page, log);
-  server.begin();
-  const watchReservation = reservationWatch(ports, server, () => eventChannels.notify(port));
+  server.answer(STARTED);
+  const watchReservation = reservationWatch(ports, state, () => {
+    if (state.hasReservation) server.answer(AGED);
+    eventChannels.notify(port);
+  });
   watchReservation();
   eventChannels.onEvent(port, () => {
     if (server.serve()) eventChannels.notify(port);
@@ -86,17 +89,16 @@ export function restore(state: XenStoreState, box: Box, log: Log): void {
  * As long as a transaction is reserved for somebody, seconds pass for it, and Logic is reminded of those whose changes it holds. Once more when it
  * has ended: a reminder that comes with an answer is not noticed.
  */
-function reservationWatch({ clock }: ServePorts, server: Server, remind: () => void): () => void {
+function reservationWatch({ clock }: ServePorts, state: XenStoreState, onSecond: () => void): () => void {
   let isOn = false;
   const tick = (): void =>
     void clock.after(SECOND_MS, () => {
-      isOn = server.hasReservation;
-      if (isOn) server.age();
-      remind();
+      isOn = state.hasReservation;
+      onSecond();
       if (isOn) tick();
     });
   return () => {
-    if (isOn || !server.hasReservation) return;
+    if (isOn || !state.hasReservation) return;
     isOn = true;
     tick();
   };
@@ -140,18 +142,6 @@ class Server {
     return read + written > 0;
   }
 
-  get hasReservation(): boolean {
-    return this.state.hasReservation;
-  }
-
-  begin(): void {
-    this.answer(STARTED);
-  }
-
-  age(): void {
-    this.answer(AGED);
-  }
-
   private read(): number | null {
     const bytes = readRing(this.page, 'server');
     const messages = bytes && this.frames.push(bytes);
@@ -164,7 +154,7 @@ class Server {
     return bytes.length;
   }
 
-  private answer(message: Uint8Array): Uint8Array {
+  answer(message: Uint8Array): Uint8Array {
     const { answer, leavesTrace } = answerMessage(this.state, message, this.log);
     if (leavesTrace) this.box.keep(message, () => this.state.save());
     return answer;
