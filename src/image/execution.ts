@@ -19,7 +19,11 @@ export interface ExecutionOptions {
 export class Execution {
   readonly #options: ExecutionOptions;
   readonly #artifacts = new Map<Step, Promise<Artifact>>();
-  readonly #lanes: Record<Lane, Promise<unknown>> = { cpu: Promise.resolve(), network: Promise.resolve() };
+  readonly #lanes: Record<Lane, Promise<unknown>> = {
+    kernel: Promise.resolve(),
+    cpu: Promise.resolve(),
+    network: Promise.resolve(),
+  };
   readonly #abort = new AbortController();
 
   constructor(options: ExecutionOptions) {

@@ -3,10 +3,10 @@ import type { Sha256 } from './digest.ts';
 import type { Toolbox } from './packages.ts';
 
 /**
- * Where a step waits for its turn. Each lane runs one step at a time: compilers fill both cores of a small machine by
- * themselves, and downloads beside them cost nothing.
+ * Where a step waits for its turn. Each lane runs one step at a time. The kernels share a tree, and what else is compiled fills the
+ * processors while one of them is unpacked, configured or linked; downloads cost neither anything.
  */
-export type Lane = 'cpu' | 'network';
+export type Lane = 'kernel' | 'cpu' | 'network';
 
 export interface Step {
   /** Kebab-case; names the artifact, its folder and its log. */

@@ -10,18 +10,28 @@ import { linuxSource } from './sources.ts';
 export type KernelName = 'core' | 'pci' | 'driver';
 
 const FOLDER = join(import.meta.dirname, '..', 'kernel');
-const PATCHES = ['compact-image', 'known-device', 'no-mp-table', 'pciback-answers', 'xen-frequency'].map((name) =>
-  join(FOLDER, `${name}.patch`),
-);
+const PATCHES = [
+  'compact-image',
+  'known-device',
+  'no-mp-table',
+  'pciback-answers',
+  'scatterlist-pools',
+  'xen-frequency',
+].map((name) => join(FOLDER, `${name}.patch`));
 const FRAGMENTS: Record<KernelName, readonly string[]> = {
   core: ['base', 'core'],
   pci: ['base', 'pci'],
   driver: ['base', 'pci', 'driver'],
 };
 
-/** Other architectures, graphics and sound: half of the source, and its unpacking, for nothing. Kconfig files must stay. */
+/** Other architectures, and drivers that no service VM has: most of the source, and its unpacking, for nothing. Kconfig files must stay. */
 const LEFT_OUT = [
+  '*/arch/[!x]*/*.[chS]',
   '*/drivers/gpu/*.[ch]',
+  '*/drivers/infiniband/*.[ch]',
+  '*/drivers/media/*.[ch]',
+  '*/drivers/net/wireless/*.[ch]',
+  '*/drivers/staging/*.[ch]',
   '*/sound/*.[ch]',
   '*/Documentation/*.rst',
   '*/Documentation/devicetree',
@@ -58,7 +68,7 @@ function kernelStep(name: KernelName): Step {
   return {
     name: `kernel-${name}`,
     summary: `Linux for service VMs, configuration '${name}'`,
-    lane: 'cpu',
+    lane: 'kernel',
     needs: [linuxSource],
     packages: PACKAGES,
     inputs: async () => ({
