@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{bin,src}/**/*.test.ts', 'test/{compliance,sim,fuzz}/**/*.test.ts', 'test/e2e/*.test.ts'],
+    include: ['{bench,bin,src}/**/*.test.ts', 'test/{compliance,sim,fuzz}/**/*.test.ts', 'test/e2e/*.test.ts'],
     testTimeout: 30_000,
     pool: 'threads',
     maxWorkers: 2,

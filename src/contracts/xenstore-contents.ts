@@ -9,14 +9,13 @@ import { decodeText } from '../wire/xenstore-message.ts';
 import type { SharedRegion } from '../xen/ports.ts';
 import { accesses, type Permissions } from './xenstore-state.ts';
 
-/** Room for about 3000 nodes. */
-export const CONTENTS_PAGES = 128;
+/** A sixteenth of State's memory: what it shows has room for as many nodes as the rest of its memory has, about 9000 in 24 MiB. */
+export const contentsPages = (memoryMib: number): number => memoryMib * 16;
 
+/** The pages begin with a table, a 128th part of them. Its first word is MISSING, each other one a bucket: where its first record is, 0 for none. */
 export const MISSING_OFFSET = 0;
-/** One word each: where the bucket's first record is, 0 for none. */
-const BUCKETS_OFFSET = 4;
-const BUCKETS = 1023;
-export const RECORDS_OFFSET = BUCKETS_OFFSET + 4 * BUCKETS;
+const BYTES_PER_BUCKET = 512;
+export const recordsOffset = (pages: SharedRegion): number => (4 * pages.size) / BYTES_PER_BUCKET;
 /** From every record on so many bytes may be read, whatever its length: enough for most. */
 export const GLANCE_BYTES = 256;
 
@@ -151,4 +150,5 @@ export function hashOf(key: Uint8Array): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-export const bucketOffset = (hash: number): number => BUCKETS_OFFSET + 4 * (hash % BUCKETS);
+export const bucketOffset = (pages: SharedRegion, hash: number): number =>
+  4 + 4 * (hash % (pages.size / BYTES_PER_BUCKET - 1));

@@ -70,7 +70,9 @@ export class LocalXen {
   makePages(domid: DomId, ref: number, pages: number): SharedRegion {
     const path = this.at(pagesFile(domid, ref));
     this.removePages(domid, ref);
-    rt.writeFile(path, new Uint8Array(pages * PAGE_BYTES), 0o600);
+    const file = rt.open(path, 'w', 0o600);
+    rt.ftruncate(file, pages * PAGE_BYTES);
+    rt.close(file);
     return sharedRegion(rt.regionFile(path, pages, true));
   }
 

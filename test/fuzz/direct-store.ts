@@ -3,7 +3,8 @@
  * come first served as with Xen's; the number of handler runs is the time. For very many requests.
  */
 import { BUILDER_DOMID } from '../../src/contracts/domids.ts';
-import { CONTENTS_PAGES } from '../../src/contracts/xenstore-contents.ts';
+import { serviceCatalogue } from '../../src/contracts/service-catalogue.ts';
+import { contentsPages } from '../../src/contracts/xenstore-contents.ts';
 import { JOURNAL_PAGES } from '../../src/contracts/xenstore-state.ts';
 import { Logic } from '../../src/services/xenstore-logic/logic.ts';
 import type { LogicPorts } from '../../src/services/xenstore-logic/ports.ts';
@@ -21,6 +22,8 @@ const WAKE = 0;
 export interface DirectStoreOptions {
   readonly actsAs?: LogicPorts['actsAs'];
   readonly rootOwner?: DomId;
+  /** Of State's VM. */
+  readonly memoryMib?: number;
 }
 
 export class DirectStore {
@@ -41,8 +44,12 @@ export class DirectStore {
   private readonly state: XenStoreState;
   private readonly logic: Logic;
 
-  constructor({ actsAs = (domid) => domid, rootOwner = BUILDER_DOMID }: DirectStoreOptions = {}) {
-    const contents = new FlatRegion(CONTENTS_PAGES);
+  constructor({
+    actsAs = (domid) => domid,
+    rootOwner = BUILDER_DOMID,
+    memoryMib = serviceCatalogue['xenstore-state'].memoryMib,
+  }: DirectStoreOptions = {}) {
+    const contents = new FlatRegion(contentsPages(memoryMib));
     const journal = new FlatRegion(JOURNAL_PAGES);
     const log = (line: string): unknown => this.log.push(line);
     this.state = new XenStoreState(new Contents(contents), { contents: [], journal: [] }, rootOwner);

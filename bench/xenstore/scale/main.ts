@@ -20,6 +20,8 @@ import { homeOf } from '../plan.ts';
 /** Of each domain: about what Linux's front and back ends of a disk and a network card take. */
 const NODES_OF_DOMAIN = 20;
 const WATCHES_OF_DOMAIN = 5;
+/** Room for what is measured. */
+const STATE_MIB = 256;
 const REQUESTS = 2000;
 const VALUE = encodeText('connected');
 const MIB = 1024 * 1024;
@@ -68,7 +70,7 @@ function timed(count: number, once: (number: number) => void): number {
 }
 
 function measureDomains(count: number): void {
-  const store = new DirectStore();
+  const store = new DirectStore({ memoryMib: STATE_MIB });
   const builder = builderOf(store);
   const before = rt.heapStats().usedBytes;
   const clients: Client[] = [];
@@ -85,7 +87,7 @@ function measureDomains(count: number): void {
 }
 
 function measureNodes(count: number): void {
-  const store = new DirectStore();
+  const store = new DirectStore({ memoryMib: STATE_MIB });
   const builder = builderOf(store);
   const before = rt.heapStats().usedBytes;
   const path = (number: number): string => `/local/domain/${number % 1000}/device/${number}`;

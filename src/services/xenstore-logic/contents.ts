@@ -103,7 +103,7 @@ function connectionOf(pages: SharedRegion, domid: number): Pick<Look, 'target' |
 /** null: there is none, undefined: there may be one that found no room. */
 function find(pages: SharedRegion, key: string): RecordView | null | undefined {
   const hash = hashOf(encodeText(key));
-  let at = pages.load32(bucketOffset(hash));
+  let at = pages.load32(bucketOffset(pages, hash));
   for (let steps = 0; at !== 0; steps += 1) {
     if (steps > CHAIN_MAX) throw new Error('the pages of xenstore-state have a loop');
     const record = new RecordView(pages, at);

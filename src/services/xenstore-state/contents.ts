@@ -8,8 +8,8 @@ import {
   hashOf,
   MISSING_OFFSET,
   NEXT,
-  RECORDS_OFFSET,
   type RecordBody,
+  recordsOffset,
 } from '../../contracts/xenstore-contents.ts';
 import { encodeText } from '../../wire/xenstore-message.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
@@ -30,10 +30,11 @@ export class Contents {
   private readonly missing = new Set<string>();
   /** By size: where records were. */
   private readonly free: number[][] = Array.from({ length: SIZES }, () => []);
-  private end = RECORDS_OFFSET;
+  private end: number;
   private readonly endMax: number;
 
   constructor(private readonly region: SharedRegion) {
+    this.end = recordsOffset(region);
     this.endMax = region.size - GLANCE_BYTES;
   }
 
@@ -57,7 +58,7 @@ export class Contents {
   private putIn(key: string, hash: number, size: number): Place | undefined {
     const offset = this.free[size]?.pop() ?? this.extend(size);
     if (offset === undefined) return undefined;
-    const bucket = bucketOffset(hash);
+    const bucket = bucketOffset(this.region, hash);
     this.region.store32(offset + HASH, hash);
     this.region.store32(offset + NEXT, this.region.load32(bucket));
     this.region.store32(bucket, offset);
@@ -76,7 +77,7 @@ export class Contents {
   }
 
   private takeOut(key: string, { offset, size, hash }: Place): void {
-    let link = bucketOffset(hash);
+    let link = bucketOffset(this.region, hash);
     for (let at = this.region.load32(link); at !== offset; at = this.region.load32(link)) link = at + NEXT;
     this.region.store32(link, this.region.load32(offset + NEXT));
     this.places.delete(key);

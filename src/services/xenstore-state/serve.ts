@@ -1,6 +1,5 @@
 /** State's end of its one link: a word of the page says where Logic finds it (docs/decisions/0003), then requests come and answers go. */
 import { XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
-import { CONTENTS_PAGES } from '../../contracts/xenstore-contents.ts';
 import {
   CONNECTION_NEW_STATE,
   JOURNAL_PAGES,
@@ -32,6 +31,8 @@ export interface ServePorts {
   readonly page: SharedRegion;
   /** For the pages that Logic reads, and those that it writes. */
   readonly grants: Pick<Grants, 'share'>;
+  /** How many of the former. */
+  readonly contentsPages: number;
   readonly eventChannels: EventChannels;
   readonly box: BoxPorts;
   readonly clock: Pick<Clock, 'after'>;
@@ -49,7 +50,7 @@ const STARTED = Uint8Array.of(stateOperations.started[0], ...encode(stateOperati
 export function serveState(ports: ServePorts): void {
   const { page, grants, eventChannels, log } = ports;
   const port = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
-  const contents = grants.share(XENSTORE_LOGIC_DOMID, CONTENTS_PAGES, false);
+  const contents = grants.share(XENSTORE_LOGIC_DOMID, ports.contentsPages, false);
   const journal = grants.share(XENSTORE_LOGIC_DOMID, JOURNAL_PAGES, true);
   const pages = { contents: contents.refs, journal: journal.refs };
   const box = new Box(ports.box);

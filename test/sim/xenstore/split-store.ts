@@ -18,6 +18,7 @@ import type { XenStore } from '../../../src/xen/xenstore-port.ts';
 import { LinuxRing } from './linux-ring.ts';
 import { KILLED, Life } from './mortal-ports.ts';
 
+const CONTENTS_PAGES = 128;
 const context = 'system_u:system_r:guest_t';
 
 export interface SplitStoreOptions {
@@ -76,6 +77,7 @@ export class SplitStore {
         serveState({
           page: life.mortal(foreignMemory.map(DOMID_SELF, [this.statePage], true)),
           grants: life.mortalGrants(grants),
+          contentsPages: CONTENTS_PAGES,
           eventChannels: {
             ...eventsForOne(channels, eventChannels, () => undefined),
             allocUnbound: (remote) => channels.allocUnbound(remote),
