@@ -1,9 +1,22 @@
 /** What a benchmark asks of a host, over sessions of its own: no command has to start first. */
 import { openSshSession } from '../src/cli/ssh-session.ts';
 import { domainTable } from '../src/cli/text.ts';
-import { LONG_CALL_MS, type ToolstackClient, withToolstack } from '../src/cli/toolstack-client.ts';
+import {
+  LONG_CALL_MS,
+  type ToolstackAccess,
+  type ToolstackClient,
+  withToolstack,
+} from '../src/cli/toolstack-client.ts';
 import { FIRST_GUEST_DOMID } from '../src/contracts/domids.ts';
 import type { DomainRow, GuestConfig } from '../src/contracts/toolstack.ts';
+
+/** Nobody looks. */
+const access: ToolstackAccess = {
+  openSession: () => openSshSession(),
+  errorIsTerminal: false,
+  error: () => undefined,
+  nowMs: () => performance.now(),
+};
 
 const FIRST_BYTE_TIMEOUT_MS = 120_000;
 /** Nobody is told when a guest's console comes into being. */
@@ -23,9 +36,9 @@ const guest: GuestConfig = {
   onCrash: 'preserve',
 };
 
-export const toolstackAnswers = (): Promise<unknown> => withToolstack(openSshSession, domains);
+export const toolstackAnswers = (): Promise<unknown> => withToolstack(access, domains);
 export const stopHostByToolstack = (): Promise<unknown> =>
-  withToolstack(openSshSession, (toolstack) => toolstack.call('host.shutdown', {}, LONG_CALL_MS));
+  withToolstack(access, (toolstack) => toolstack.call('host.shutdown', {}, LONG_CALL_MS));
 
 const domains = async (toolstack: ToolstackClient): Promise<readonly DomainRow[]> =>
   (await toolstack.call('guest.list', {})).domains;
@@ -37,7 +50,7 @@ export interface ServiceMemory {
 
 /** As Xen counts it, not as the manifests plan it. */
 export async function serviceMemory(): Promise<ServiceMemory> {
-  const rows = await withToolstack(openSshSession, domains);
+  const rows = await withToolstack(access, domains);
   const services = rows.filter(({ domid }) => domid < FIRST_GUEST_DOMID);
   return { table: domainTable(services), totalMib: services.reduce((sum, { memoryMib }) => sum + memoryMib, 0) };
 }
@@ -50,14 +63,14 @@ export async function consoleFirstByteMs(): Promise<number> {
   });
   const startedMs = performance.now();
   // It is no matter here how the guest ends.
-  const created = withToolstack(openSshSession, (toolstack) =>
-    toolstack.call('guest.create', guest, LONG_CALL_MS),
-  ).catch(() => undefined);
+  const created = withToolstack(access, (toolstack) => toolstack.call('guest.create', guest, LONG_CALL_MS)).catch(
+    () => undefined,
+  );
   const events = { output: () => seen(), ended: () => undefined };
-  await withToolstack(openSshSession, (toolstack) => attached(toolstack, firstByte), events);
+  await withToolstack(access, (toolstack) => attached(toolstack, firstByte), events);
   const tookMs = performance.now() - startedMs;
   await created;
-  await withToolstack(openSshSession, (toolstack) => toolstack.call('guest.destroy', { guest: guest.name }));
+  await withToolstack(access, (toolstack) => toolstack.call('guest.destroy', { guest: guest.name }));
   return tookMs;
 }
 

@@ -3,6 +3,7 @@ import type { HostImages } from '../host/host.ts';
 import type { HostState } from '../host/host-state.ts';
 import type { ImageSet } from '../image/build.ts';
 import type { OpenSession } from './session.ts';
+import type { ToolstackAccess } from './toolstack-client.ts';
 
 export interface Terminal {
   /** Keys as they come, no echo. Does nothing where there is no terminal. */
@@ -23,7 +24,7 @@ export interface HostActions {
   /** `say` hears what the services log while the host boots. */
   start(images: HostImages, choices: StartChoices, say: (serialLine: string) => void): Promise<HostState>;
   /** Rejects with `host-forced` when the host did not go by itself. */
-  stop(openSession: OpenSession): Promise<void>;
+  stop(access: ToolstackAccess): Promise<void>;
   status(): HostState;
   logPath(): string;
 }

@@ -40,10 +40,10 @@ const host: HostActions = {
   },
   start: (images, choices, say) =>
     failingAsHost(interruptible((signal) => startHost({ ...choices, images, onServiceLine: say, signal }))),
-  stop: (openSession) =>
+  stop: (access) =>
     failingAsHost(
       stopHost(async () => {
-        await withToolstack(openSession, (toolstack) => toolstack.call('host.shutdown', {}, LONG_CALL_MS));
+        await withToolstack(access, (toolstack) => toolstack.call('host.shutdown', {}, LONG_CALL_MS));
       }),
     ),
   status: () => hostStatus(),

@@ -10,6 +10,7 @@ import {
 } from '../contracts/toolstack.ts';
 import { RpcError, type RpcMethods, rpcMethod, rpcPeer } from '../kit/rpc.ts';
 import { CliError } from './exit-codes.ts';
+import { type Onlooker, patiently } from './patience.ts';
 import { messagesOf, type OpenSession } from './session.ts';
 
 type Params<M extends ToolstackMethod> = z.input<(typeof toolstackMethods)[M]>;
@@ -31,16 +32,23 @@ export interface ToolstackClient {
 /** Building a guest and shutting one down take their time; Toolstack's own limits are shorter. */
 export const LONG_CALL_MS = 300_000;
 
+/** The way to Toolstack, and who waits for it. */
+export interface ToolstackAccess extends Onlooker {
+  readonly openSession: OpenSession;
+}
+
 /** Runs `body` with a session and ends the session. */
 export async function withToolstack<T>(
-  open: OpenSession,
+  access: ToolstackAccess,
   body: (toolstack: ToolstackClient) => Promise<T>,
   events: ToolstackEvents = {},
 ): Promise<T> {
-  const peer = rpcPeer(messagesOf(await open()), eventMethods(events));
+  const session = await patiently(access, 'connecting to Toolstack', access.openSession());
+  const peer = rpcPeer(messagesOf(session), eventMethods(events));
   try {
     return await body({
-      call: async (method, params, timeoutMs) => (await peer.call(method, params, timeoutMs)) as never,
+      call: (method, params, timeoutMs) =>
+        patiently(access, `waiting for the host: ${method}`, peer.call(method, params, timeoutMs)) as Promise<never>,
       notify: (method, params) => peer.notify(method, params),
       onClosed: (handler) => peer.onClosed(handler),
       close: () => peer.close(),

@@ -33,7 +33,7 @@ export async function attachConsole(environment: CliEnvironment, guest: string):
   };
   try {
     await withToolstack(
-      environment.openSession,
+      environment,
       async (toolstack) => {
         toolstack.onClosed((why) => ended(`the connection is lost: ${why}`));
         const { name, domid } = await toolstack.call('console.attach', { guest: reference(guest) });

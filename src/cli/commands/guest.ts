@@ -24,7 +24,7 @@ function addList(program: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead list', 'ennead list --json'))
     .action(async (output: Output) => {
-      const { domains } = await withToolstack(environment.openSession, (toolstack) => toolstack.call('guest.list', {}));
+      const { domains } = await withToolstack(environment, (toolstack) => toolstack.call('guest.list', {}));
       const shown = domains.map(({ flags: _, ...row }) => row);
       print(environment, output, shown, () => domainTable(domains));
     });
@@ -59,7 +59,7 @@ function addCreate(program: Command, environment: CliEnvironment): void {
         environment.out(`${JSON.stringify(config, null, 2)}\n`);
         return;
       }
-      const created = await withToolstack(environment.openSession, (toolstack) =>
+      const created = await withToolstack(environment, (toolstack) =>
         toolstack.call('guest.create', config, LONG_CALL_MS),
       );
       print(environment, output, created, () => `guest ${created.name} runs as domain ${created.domid}\n`);
@@ -88,7 +88,7 @@ function addEnding(program: Command, environment: CliEnvironment): void {
         const wait = output.wait ?? false;
         const params = { guest: reference(guest), wait };
         const method = `guest.${name}` as const;
-        await withToolstack(environment.openSession, (toolstack) => toolstack.call(method, params, LONG_CALL_MS));
+        await withToolstack(environment, (toolstack) => toolstack.call(method, params, LONG_CALL_MS));
         print(environment, output, {}, () => done(guest, wait));
       });
   ending('shutdown', "ask a guest's own system to power off", (guest, waited) =>
@@ -114,7 +114,7 @@ function addRunning(program: Command, environment: CliEnvironment): void {
       .action(async (guest: string, output: Output) => {
         const params = { guest: reference(guest) };
         const method = `guest.${name}` as const;
-        await withToolstack(environment.openSession, (toolstack) => toolstack.call(method, params, LONG_CALL_MS));
+        await withToolstack(environment, (toolstack) => toolstack.call(method, params, LONG_CALL_MS));
         print(environment, output, {}, () => `guest ${guest} ${done}\n`);
       });
 }

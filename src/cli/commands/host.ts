@@ -45,7 +45,7 @@ function addLife(host: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead host stop'))
     .action(async (output: Output) => {
-      await environment.host.stop(environment.openSession);
+      await environment.host.stop(environment);
       print(environment, output, environment.host.status(), () => 'the host is shut down\n');
     });
   host
@@ -61,14 +61,13 @@ function addLife(host: Command, environment: CliEnvironment): void {
 }
 
 function addReports(program: Command, environment: CliEnvironment): void {
-  const { openSession } = environment;
   program
     .command('info')
     .description('show what Xen says of the host')
     .addOption(json())
     .addHelpText('after', examples('ennead info', 'ennead info --json'))
     .action(async (output: Output) => {
-      const report = await withToolstack(openSession, (toolstack) => toolstack.call('host.info', {}));
+      const report = await withToolstack(environment, (toolstack) => toolstack.call('host.info', {}));
       print(environment, output, report, () => infoText(report));
     });
   program
@@ -77,7 +76,7 @@ function addReports(program: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead dmesg'))
     .action(async (output: Output) => {
-      const messages = await withToolstack(openSession, (toolstack) => toolstack.call('host.messages', {}));
+      const messages = await withToolstack(environment, (toolstack) => toolstack.call('host.messages', {}));
       print(environment, output, messages, () => messages.text);
     });
   program
@@ -86,7 +85,7 @@ function addReports(program: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead services', 'ennead services --json'))
     .action(async (output: Output) => {
-      const { services } = await withToolstack(openSession, (toolstack) => toolstack.call('services.list', {}));
+      const { services } = await withToolstack(environment, (toolstack) => toolstack.call('services.list', {}));
       print(environment, output, services, () => serviceTable(services));
     });
   program
@@ -95,7 +94,7 @@ function addReports(program: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead trust', 'ennead trust --json'))
     .action(async (output: Output) => {
-      const { records } = await withToolstack(openSession, (toolstack) => toolstack.call('trust.list', {}));
+      const { records } = await withToolstack(environment, (toolstack) => toolstack.call('trust.list', {}));
       print(environment, output, records, () => trustText(records));
     });
 }
@@ -128,9 +127,9 @@ async function serialLog({ host }: CliEnvironment): Promise<string> {
 }
 
 /** Only Toolstack knows the domid of a guest; without it the log alone must do. */
-async function guestDomid({ host, openSession }: CliEnvironment, vm: string): Promise<number | null> {
-  if (host.status().status !== 'running') return null;
-  const { domains } = await withToolstack(openSession, (toolstack) => toolstack.call('guest.list', {}));
+async function guestDomid(environment: CliEnvironment, vm: string): Promise<number | null> {
+  if (environment.host.status().status !== 'running') return null;
+  const { domains } = await withToolstack(environment, (toolstack) => toolstack.call('guest.list', {}));
   return domains.find(({ name }) => name === vm)?.domid ?? null;
 }
 

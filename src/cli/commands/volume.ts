@@ -26,14 +26,13 @@ export function addVolumeCommands(program: Command, environment: CliEnvironment)
 }
 
 function addKeeping(volume: Command, environment: CliEnvironment): void {
-  const { openSession } = environment;
   volume
     .command('list')
     .description('show the volumes and how much room is left')
     .addOption(json())
     .addHelpText('after', examples('ennead volume list', 'ennead volume list --json'))
     .action(async (output: Output) => {
-      const list = await withToolstack(openSession, (toolstack) => toolstack.call('volume.list', {}, LONG_CALL_MS));
+      const list = await withToolstack(environment, (toolstack) => toolstack.call('volume.list', {}, LONG_CALL_MS));
       print(environment, output, list, () => `${volumeTable(list.volumes)}${sizeText(list.freeBytes)} free\n`);
     });
   volume
@@ -45,7 +44,7 @@ function addKeeping(volume: Command, environment: CliEnvironment): void {
     .addHelpText('after', examples('ennead volume create data 4G'))
     .action(async (name: string, size: string, output: Output) => {
       const bytes = volumeSize(size);
-      await withToolstack(openSession, (toolstack) => toolstack.call('volume.create', { name, bytes }, LONG_CALL_MS));
+      await withToolstack(environment, (toolstack) => toolstack.call('volume.create', { name, bytes }, LONG_CALL_MS));
       print(environment, output, { name, bytes }, () => `volume ${name} is made: ${sizeText(bytes)}\n`);
     });
   volume
@@ -55,7 +54,7 @@ function addKeeping(volume: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead volume delete data'))
     .action(async (name: string, output: Output) => {
-      await withToolstack(openSession, (toolstack) => toolstack.call('volume.delete', { name }, LONG_CALL_MS));
+      await withToolstack(environment, (toolstack) => toolstack.call('volume.delete', { name }, LONG_CALL_MS));
       print(environment, output, { name }, () => `volume ${name} is deleted\n`);
     });
 }

@@ -18,7 +18,6 @@ export function addXenStoreCommands(program: Command, environment: CliEnvironmen
 }
 
 function addLooking(xenstore: Command, environment: CliEnvironment): void {
-  const { openSession } = environment;
   xenstore
     .command('ls')
     .description('show a node and everything below it')
@@ -28,7 +27,7 @@ function addLooking(xenstore: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead xenstore ls', 'ennead xenstore ls -f -p /local/domain/16'))
     .action(async (path: string, options: TreeFormat & Output) => {
-      const { nodes } = await withToolstack(openSession, (toolstack) => toolstack.call('xenstore.tree', { path }));
+      const { nodes } = await withToolstack(environment, (toolstack) => toolstack.call('xenstore.tree', { path }));
       print(environment, options, nodes, () => formatTree(path, nodes, options));
     });
   xenstore
@@ -37,7 +36,7 @@ function addLooking(xenstore: Command, environment: CliEnvironment): void {
     .addOption(json())
     .addHelpText('after', examples('ennead xenstore quota', 'ennead xenstore quota --json'))
     .action(async (output: Output) => {
-      const { domains } = await withToolstack(openSession, (toolstack) => toolstack.call('xenstore.quota', {}));
+      const { domains } = await withToolstack(environment, (toolstack) => toolstack.call('xenstore.quota', {}));
       print(environment, output, domains, () => quotaTable(domains));
     });
 }
@@ -113,7 +112,7 @@ function addChanging(xenstore: Command, environment: CliEnvironment): void {
     .option('-r, --recursive', 'of everything below it, too')
     .addHelpText('after', examples('ennead xenstore chmod /local/domain/16/data n16 r6'))
     .action(async (path: string, permissions: string[], { recursive = false }: { recursive?: boolean }) => {
-      await withToolstack(environment.openSession, (toolstack) =>
+      await withToolstack(environment, (toolstack) =>
         toolstack.call('xenstore.chmod', { path, permissions, recursive }),
       );
     });
@@ -149,7 +148,7 @@ async function showChanges(environment: CliEnvironment, paths: readonly string[]
     if (left <= 0) ended();
   };
   await withToolstack(
-    environment.openSession,
+    environment,
     async (toolstack) => {
       toolstack.onClosed((why) => failed(new CliError('host-unreachable', `the connection is lost: ${why}`)));
       for (const path of paths) await toolstack.call('xenstore.watch', { path });
@@ -166,11 +165,11 @@ function positive(text: string): number {
 
 /** One after the other, in one session. */
 function eachOf<T>(
-  { openSession }: CliEnvironment,
+  environment: CliEnvironment,
   paths: readonly string[],
   work: (toolstack: ToolstackClient, path: string, index: number) => Promise<T>,
 ): Promise<T[]> {
-  return withToolstack(openSession, async (toolstack) => {
+  return withToolstack(environment, async (toolstack) => {
     const results: T[] = [];
     for (const [index, path] of paths.entries()) results.push(await work(toolstack, path, index));
     return results;

@@ -46,43 +46,44 @@ export async function bringUp(ports: UpPorts, loginTimeoutMs = LOGIN_TIMEOUT_MS)
   await overview(ports, config, `${done.join(', ')}; ${since(begunMs)} in all.`);
 }
 
-async function findGuest({ openSession }: UpPorts, name: string): Promise<DomainRow | undefined> {
-  const { domains } = await withToolstack(openSession, (toolstack) => toolstack.call('guest.list', {}));
+async function findGuest(ports: UpPorts, name: string): Promise<DomainRow | undefined> {
+  const { domains } = await withToolstack(ports, (toolstack) => toolstack.call('guest.list', {}));
   return domains.find((domain) => domain.name === name);
 }
 
 /** False: the volume is there. Where the host was first started without it, it comes over the network; a transfer that fails leaves none. */
 async function importDisk(
-  { openSession, errorIsTerminal, error }: UpPorts,
+  ports: UpPorts,
   { name, disks }: GuestConfig,
   image: string,
   say: (line: string) => void,
 ): Promise<boolean> {
   const wanted = disks[0]?.volume;
   if (wanted === undefined) throw new CliError('bad-config', `the file of guest ${name} names no disk`);
-  const { volumes } = await withToolstack(openSession, (toolstack) => toolstack.call('volume.list', {}, LONG_CALL_MS));
+  const { volumes } = await withToolstack(ports, (toolstack) => toolstack.call('volume.list', {}, LONG_CALL_MS));
   if (volumes.some((volume) => volume.name === wanted)) return false;
   say(`volume ${wanted} is imported (once; it stays on the host's disk)`);
+  const { errorIsTerminal, error } = ports;
   const show = errorIsTerminal
     ? percentSteps(1, (percent) => error(`\r${' '.repeat(11)}${percent}%${percent === 100 ? '\n' : ''}`))
     : percentSteps(20, (percent) => say(`${percent}%`));
-  await importVolume(openSession, wanted, image, show);
+  await importVolume(ports.openSession, wanted, image, show);
   return true;
 }
 
 /** A guest that does not come to its prompt is taken away again. */
 async function startGuest(
-  { openSession }: UpPorts,
+  ports: UpPorts,
   config: GuestConfig,
   loginTimeoutMs: number,
   say: (line: string) => void,
 ): Promise<void> {
-  await withToolstack(openSession, (toolstack) => toolstack.call('guest.create', config, LONG_CALL_MS));
+  await withToolstack(ports, (toolstack) => toolstack.call('guest.create', config, LONG_CALL_MS));
   say(`guest ${config.name} is made and boots`);
   try {
-    await waitForLogin(openSession, config.name, loginTimeoutMs);
+    await waitForLogin(ports, config.name, loginTimeoutMs);
   } catch (error) {
-    await withToolstack(openSession, (toolstack) => toolstack.call('guest.destroy', { guest: config.name })).catch(() =>
+    await withToolstack(ports, (toolstack) => toolstack.call('guest.destroy', { guest: config.name })).catch(() =>
       say(`guest ${config.name} could not be destroyed`),
     );
     throw error;
@@ -90,12 +91,12 @@ async function startGuest(
   say(`guest ${config.name} shows its login prompt`);
 }
 
-async function overview({ openSession, out }: UpPorts, { name }: GuestConfig, headline: string): Promise<void> {
-  const { services, domains } = await withToolstack(openSession, async (toolstack) => ({
+async function overview(ports: UpPorts, { name }: GuestConfig, headline: string): Promise<void> {
+  const { services, domains } = await withToolstack(ports, async (toolstack) => ({
     ...(await toolstack.call('services.list', {})),
     ...(await toolstack.call('guest.list', {})),
   }));
-  out(`\n${headline}\n\n${serviceTable(services)}\n${domainTable(domains)}\n${nextSteps(name)}`);
+  ports.out(`\n${headline}\n\n${serviceTable(services)}\n${domainTable(domains)}\n${nextSteps(name)}`);
 }
 
 const nextSteps = (guest: string): string => `What to try next:

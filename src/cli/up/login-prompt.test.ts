@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { OpenSession } from '../session.ts';
+import type { ToolstackAccess } from '../toolstack-client.ts';
 import { lastLine, waitForLogin } from './login-prompt.ts';
 
 const SOON_MS = 20;
@@ -8,8 +8,8 @@ const output = (data: string) => ({ method: 'console.output', params: { data } }
 const ended = (reason: string) => ({ method: 'console.ended', params: { reason } });
 
 /** A Toolstack that attaches to any console and then sends these notifications. */
-function consoleSays(...notifications: readonly object[]): OpenSession {
-  return async () => {
+function consoleSays(...notifications: readonly object[]): ToolstackAccess {
+  const openSession = async () => {
     const stream: Duplex = new Duplex({
       read() {},
       write(chunk: Buffer, _encoding, done) {
@@ -21,6 +21,7 @@ function consoleSays(...notifications: readonly object[]): OpenSession {
     });
     return { stream, whyEnded: async () => 'cut', close: () => stream.destroy() };
   };
+  return { openSession, errorIsTerminal: false, error: () => undefined, nowMs: () => 0 };
 }
 
 test('waitForLogin() sees a prompt that comes in pieces', async () => {

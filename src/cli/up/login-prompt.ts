@@ -1,13 +1,12 @@
 /** Waits until a guest asks for a login on its console. */
 import { CliError } from '../exit-codes.ts';
-import type { OpenSession } from '../session.ts';
-import { withToolstack } from '../toolstack-client.ts';
+import { type ToolstackAccess, withToolstack } from '../toolstack-client.ts';
 
 const PROMPT = /login: $/;
 /** The prompt is short; what went before only explains a failure. */
 const TEXT_MAX = 4096;
 
-export async function waitForLogin(openSession: OpenSession, guest: string, timeoutMs: number): Promise<void> {
+export async function waitForLogin(access: ToolstackAccess, guest: string, timeoutMs: number): Promise<void> {
   let text = '';
   let found: () => void = () => {};
   let failed: (error: CliError) => void = () => {};
@@ -29,7 +28,7 @@ export async function waitForLogin(openSession: OpenSession, guest: string, time
   };
   try {
     await withToolstack(
-      openSession,
+      access,
       async (toolstack) => {
         toolstack.onClosed((why) => ends('host-unreachable', `was lost sight of (${why})`));
         await toolstack.call('console.attach', { guest });
