@@ -34,6 +34,12 @@ export const permission = struct({ domid: u16, access: word(accesses) });
 /** The owner first; never empty. */
 export const permissions = list(permission);
 export type Permissions = Decoded<typeof permissions>;
+/**
+ * Set in the domid of an entry whose domain was not there, or has gone since: as with xenstored, the entry stays for all to see and means nobody. No
+ * domain has such a domid.
+ * @source Xen tools/xenstore/xenstored_domain.c, domain_alloc_permrefs, domain_adjust_node_perms
+ */
+export const GONE = 0x8000;
 
 /** 0: none. */
 const transaction = u32;
@@ -63,8 +69,8 @@ type Operations = Record<string, readonly [number, Codec<unknown>, Codec<unknown
 
 /** They change nothing. operation → [number on the wire, request, answer] */
 export const stateReads = {
-  /** The registry. */
-  connections: [1, nothing, struct({ connections: list(connection) })],
+  /** The registry. `named`: domids of other guests that some permission has named. */
+  connections: [1, nothing, struct({ connections: list(connection), named: list(u16) })],
   /** Grants of the pages that Logic may read (xenstore-contents.ts) and of those that it may write (JOURNAL_PAGES), in their order. */
   pages: [6, nothing, struct({ contents: list(u32), journal: list(u32) })],
   /** Every domain with a connection or anything else in the store, in the order of domids. */
@@ -142,7 +148,8 @@ export const stateChanges = {
   introduce: [2, struct({ domid: u16, port: u32, announce: flag }), struct(firing)],
   /**
    * Drops the connections of `gone` with their watches, transactions and unsent bytes, and notes that those of `shut` have shut down. Of
-   * `strangers`, whose domids the next ones may have, no node keeps a right; what they owned is the root owner's. `announce`: @releaseDomain.
+   * `strangers`, whose domids the next ones may have, nothing is left: what they owned goes, with everything below; where they were named, nobody
+   * is. `announce`: @releaseDomain.
    */
   depart: [3, struct({ gone: list(u16), strangers: list(u16), shut: list(u16), announce: flag }), struct(firing)],
   /** Sets the value (null: as it is, or empty). Nodes that are missing are made, with `create` as their permissions. */

@@ -53,7 +53,7 @@ const token = fc.constantFrom('t', 'u', '');
 const permissions = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: fc.constantFrom('n0', 'r0', 'b0', 'w0') },
-    { weight: 1, arbitrary: fc.constantFrom('x0', '') },
+    { weight: 1, arbitrary: fc.constantFrom('x0', '', 'n5', 'r5', 'b16') },
   ),
   { minLength: 0, maxLength: 3 },
 );

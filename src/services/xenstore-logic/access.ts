@@ -1,5 +1,5 @@
 /** Node permissions, as xenstored reads them. @source tools/xenstore/xenstored_core.c, perm_for_conn */
-import type { Permissions } from '../../contracts/xenstore-state.ts';
+import { GONE, type Permissions } from '../../contracts/xenstore-state.ts';
 import { allowsRead, allowsWrite } from '../../wire/xenstore-permissions.ts';
 import type { DomId } from '../../xen/ports.ts';
 import { isPrivileged, mayReadAll } from './privileges.ts';
@@ -24,6 +24,19 @@ export function isAllowed(
   const { access } = permissions.find((one) => one.domid === domid || one.domid === target) ?? owner;
   return right === 'read' ? allowsRead(access) : right === 'write' ? allowsWrite(access) : false;
 }
+
+/** As they are to be kept: entries for domains that are not there mean nobody. null: the owner is not there. */
+export function withoutAbsent(permissions: Permissions, absent: ReadonlySet<DomId>): Permissions | null {
+  if (absent.size === 0) return permissions;
+  const kept = permissions.map(({ domid, access }) => ({ domid: absent.has(domid) ? domid | GONE : domid, access }));
+  return kept[0]?.domid === permissions[0]?.domid ? kept : null;
+}
+
+export const domidsOf = (permissions: Permissions): DomId[] => permissions.map(({ domid }) => domid);
+
+/** As clients see them. */
+export const told = (permissions: Permissions): Permissions =>
+  permissions.map(({ domid, access }) => ({ domid: domid & ~GONE, access }));
 
 /** A new node has its parent's permissions; an unprivileged creator owns it. */
 export function inherited(domid: DomId, path: string, parent: Permissions): Permissions {

@@ -11,6 +11,7 @@ import {
   encodeText,
   PAYLOAD_BYTES_MAX,
 } from '../../wire/xenstore-message.ts';
+import { domidsOf, withoutAbsent } from './access.ts';
 import { Change } from './changes.ts';
 import { absolutePath } from './paths.ts';
 import { isPrivileged, isTrusted, mayControl, mayCount } from './privileges.ts';
@@ -23,14 +24,17 @@ export const control: RequestHandler = (request) => {
 };
 
 /** All of the nodes or none: only for who acts as the owner of each. */
-const makeNodes: RequestHandler = ({ domid, connection, transaction, payload }) => {
+const makeNodes: RequestHandler = ({ domid, connection, transaction, payload, domains }) => {
   const given = decodeMake(payload);
   if (!given || transaction !== 0) return 'EINVAL';
+  const absent = domains.absent(given.flatMap(({ permissions }) => domidsOf(permissions)));
   const nodes = [];
-  for (const { path, value, permissions } of given) {
+  for (const { path, value, permissions: asked } of given) {
     const resolved = isSpecial(path) ? null : absolutePath(domid, path);
     if (resolved === null) return 'EINVAL';
     if (!isPrivileged(domid, resolved)) return 'EACCES';
+    const permissions = withoutAbsent(asked, absent);
+    if (!permissions) return 'ENOENT';
     nodes.push({ path: resolved, value: encodeText(value), permissions });
   }
   return new Change('make', { domid: connection, nodes });

@@ -20,6 +20,8 @@ import type { LogicPorts } from './ports.ts';
 import type { DomainRequests } from './request.ts';
 import type { StateClient } from './state-client.ts';
 
+const NOBODY: ReadonlySet<DomId> = new Set();
+
 export class Domains implements DomainRequests {
   constructor(
     private readonly ports: LogicPorts,
@@ -35,6 +37,15 @@ export class Domains implements DomainRequests {
 
   isIntroduced(domid: DomId): boolean {
     return this.isDomain(domid) && this.table.of(domid) !== undefined;
+  }
+
+  /** A service's domid is its own, whether or not it has been built yet: homes are written before their VMs start. */
+  absent(named: readonly DomId[]): ReadonlySet<DomId> {
+    const isKnown = (domid: DomId): boolean => domid <= LAST_SERVICE_DOMID || this.table.of(domid) !== undefined;
+    const unsure = named.filter((domid) => !this.isDomain(domid) || !isKnown(domid));
+    if (unsure.length === 0) return NOBODY;
+    const alive = this.alive();
+    return new Set(unsure.filter((domid) => !this.isDomain(domid) || !alive.has(domid)));
   }
 
   introduce(domid: DomId, port: EventPort): Change | 'EINVAL' {
@@ -55,7 +66,7 @@ export class Domains implements DomainRequests {
     const { connections } = this.state.ask('connections', {});
     if (!connections.some((connection) => connection.domid === domid)) return 'ENOENT';
     this.disconnectIfThere(domid);
-    return this.departure([domid], []);
+    return this.departure([domid], [], [domid]);
   }
 
   /** @source docs/misc/xenstore-ring.txt, "Connection" */
@@ -71,20 +82,22 @@ export class Domains implements DomainRequests {
     this.ports.eventChannels.notify(client.port);
   }
 
-  /** Dead domains are forgotten, their pages unmapped: a domid is free only then. One that has shut down is announced once. */
+  /**
+   * Dead domains are forgotten, their pages unmapped: a domid is free only then. One that has shut down is announced once. Of a domain that was never
+   * introduced, only named, nobody is told.
+   */
   lookForTheGone(): Change | null {
-    const alive = new Map(this.ports.domains().map((info) => [info.domid, info]));
-    const { connections } = this.state.ask('connections', {});
+    const alive = this.alive();
+    const { connections, named } = this.state.ask('connections', {});
     const domains = connections.filter(({ domid }) => this.isDomain(domid));
-    const isGone = (domid: DomId): boolean => alive.get(domid)?.dying ?? true;
-    const gone = domains.map(({ domid }) => domid).filter(isGone);
-    const shut = domains.filter(({ domid, shutdown }) => !shutdown && !isGone(domid) && alive.get(domid)?.shutdown);
+    const gone = domains.map(({ domid }) => domid).filter((domid) => !alive.has(domid));
+    const goneUnknown = named.filter((domid) => this.isDomain(domid) && !alive.has(domid));
+    const shut = domains
+      .filter(({ domid, shutdown }) => !shutdown && alive.get(domid)?.shutdown)
+      .map(({ domid }) => domid);
     for (const domid of gone) this.disconnectIfThere(domid);
-    if (gone.length + shut.length === 0) return null;
-    return this.departure(
-      gone,
-      shut.map(({ domid }) => domid),
-    );
+    if (gone.length + goneUnknown.length + shut.length === 0) return null;
+    return this.departure(gone, shut, [...gone, ...goneUnknown]);
   }
 
   /** Rings are taken as they are: requests may wait in them, answers may be unread. The change: who could not be connected. */
@@ -92,7 +105,12 @@ export class Domains implements DomainRequests {
     const { connections } = this.state.ask('connections', {});
     const gone = connections.filter(({ domid, port }) => !this.connect(domid, port)).map(({ domid }) => domid);
     if (gone.length === 0) return null;
-    return this.departure(gone, []);
+    const alive = this.alive();
+    return this.departure(
+      gone,
+      [],
+      gone.filter((domid) => !alive.has(domid)),
+    );
   }
 
   connectAtBoot({ domid, port }: BootClient): Change | null {
@@ -108,10 +126,16 @@ export class Domains implements DomainRequests {
   }
 
   /** A service's domid is its own for ever: built again it has its rights again. A guest's may become another guest's. */
-  private departure(gone: readonly DomId[], shut: readonly DomId[]): Change {
+  private departure(gone: readonly DomId[], shut: readonly DomId[], dead: readonly DomId[]): Change {
     const domains = [...gone, ...shut].filter((domid) => this.isDomain(domid));
-    const strangers = gone.filter((domid) => this.isDomain(domid) && domid > LAST_SERVICE_DOMID);
+    const strangers = dead.filter((domid) => this.isDomain(domid) && domid > LAST_SERVICE_DOMID);
     return new Change('depart', { gone, strangers, shut, announce: domains.length > 0 });
+  }
+
+  /** Those that Xen still has, and not only because somebody holds a page of theirs. */
+  private alive(): Map<DomId, ReturnType<LogicPorts['domains']>[number]> {
+    const living = this.ports.domains().filter(({ dying }) => !dying);
+    return new Map(living.map((info) => [info.domid, info]));
   }
 
   private connect(domid: DomId, port: EventPort): Client | null {

@@ -12,7 +12,7 @@ import {
 } from '../../wire/xenstore-message.ts';
 import { decodePermission, encodePermission } from '../../wire/xenstore-permissions.ts';
 import type { DomId } from '../../xen/ports.ts';
-import { inherited, isAllowed, type Right } from './access.ts';
+import { domidsOf, inherited, isAllowed, type Right, told, withoutAbsent } from './access.ts';
 import { acknowledged, Change } from './changes.ts';
 import { limitsOf } from './limits.ts';
 import { absolutePath } from './paths.ts';
@@ -105,7 +105,7 @@ export const directoryPart: RequestHandler = (request) => {
 
 export const getPermissions: RequestHandler = (request) => {
   const found = existing(request, onlyString(request.payload), 'read');
-  return typeof found === 'string' ? found : encodeStrings(found.node.permissions.map(encodePermission));
+  return typeof found === 'string' ? found : encodeStrings(told(found.node.permissions).map(encodePermission));
 };
 
 export const write: RequestHandler = (request) => {
@@ -148,13 +148,15 @@ export const remove: RequestHandler = (request) => {
 };
 
 export const setPermissions: RequestHandler = (request) => {
-  const { domid, connection, transaction } = request;
+  const { domid, connection, transaction, domains } = request;
   const { strings, tail } = decodeStrings(request.payload);
   const [given, ...texts] = strings;
-  const permissions = decodePermissions(texts);
-  if (!permissions || tail.length > 0) return 'EINVAL';
+  const asked = decodePermissions(texts);
+  if (!asked || tail.length > 0) return 'EINVAL';
   const limits = limitsOf(domid);
-  if (limits && permissions.length > limits.permissionsMax) return 'ENOSPC';
+  if (limits && asked.length > limits.permissionsMax) return 'ENOSPC';
+  const permissions = withoutAbsent(asked, domains.absent(domidsOf(asked)));
+  if (!permissions) return 'ENOENT';
   const found = existing(request, given, 'owner', { special: true });
   if (typeof found === 'string') return found;
   const { path, node } = found;

@@ -23,6 +23,8 @@ export interface DomainRequests {
   /** Whether the domid names a domain to the asker, and not somebody else's connection. */
   knows(asker: DomId, domid: DomId): boolean;
   isIntroduced(domid: DomId): boolean;
+  /** Those of the domids that belong to no domain: a permission that names one means nobody. */
+  absent(named: readonly DomId[]): ReadonlySet<DomId>;
   /** EINVAL: the domain's ring or channel is not to be had. */
   introduce(domid: DomId, port: number): Change | 'EINVAL';
   release(domid: DomId): Change | 'ENOENT';

@@ -1,7 +1,7 @@
 /** The nodes: a map by path, the same for the store itself and for what a transaction sees of it. */
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 import { nodeBytes } from '../../contracts/xenstore-quota.ts';
-import { type Permissions, permissions } from '../../contracts/xenstore-state.ts';
+import { GONE, type Permissions, permissions } from '../../contracts/xenstore-state.ts';
 import { bytes, counter, type Decoded, i32, list, nullable, struct, text, u16, word } from '../../wire/binary.ts';
 
 type Children = Set<string>;
@@ -174,6 +174,12 @@ export class Owners {
   }
 }
 
+const withoutDomain = (permissions: Permissions, gone: number, heir: number): Permissions =>
+  permissions.map(({ domid, access }, at) => {
+    if (domid !== gone) return { domid, access };
+    return { domid: at === 0 ? heir : gone | GONE, access };
+  });
+
 /** The store's own contents. */
 export class BaseNodes implements NodeMap {
   private readonly nodes = new Map<string, StoreNode>();
@@ -209,14 +215,28 @@ export class BaseNodes implements NodeMap {
     return this.generation;
   }
 
-  /** Nobody has a right by this domid any more; `heir` owns what it owned. */
-  disown(domid: number, heir: number): void {
-    const isOther = (permission: Permissions[number]): boolean => permission.domid !== domid;
-    for (const [path, node] of [...this.nodes]) {
-      const [owner, ...others] = node.permissions;
-      if (!owner || node.permissions.every(isOther)) continue;
-      const permissions = [isOther(owner) ? owner : { ...owner, domid: heir }, ...others.filter(isOther)];
-      this.put(path, { ...node, permissions, generation: this.nextGeneration() });
+  /** The topmost nodes that the domain owns, in the order of the tree. The root is not for anybody to take along. */
+  ownedBy(domid: number): string[] {
+    const found: string[] = [];
+    const visit = (path: string): void => {
+      const node = this.nodes.get(path);
+      if (!node) return;
+      if (path !== ROOT && node.permissions[0]?.domid === domid) found.push(path);
+      else for (const name of node.children) visit(childOf(path, name));
+    };
+    if (this.owners.of(domid).nodes > 0) visit(ROOT);
+    return found;
+  }
+
+  /** Nobody has a right by this domid any more. What cannot be removed is owned by `heir`. To others a node is what it was. */
+  forget(domid: number, heir: number): void {
+    const without = new Map<Permissions, Permissions>();
+    for (const [path, node] of this.nodes) {
+      const { permissions } = node;
+      if (!permissions.some((permission) => permission.domid === domid)) continue;
+      const left = without.get(permissions) ?? withoutDomain(permissions, domid, heir);
+      without.set(permissions, left);
+      this.put(path, { ...node, permissions: left });
     }
   }
 

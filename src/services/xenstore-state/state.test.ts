@@ -115,7 +115,7 @@ describe('the count of nodes', () => {
 });
 
 describe('counts', () => {
-  it('say what each domain has: a connection at least, nodes also of those who are gone', () => {
+  it('say what each domain has: a connection at least, nodes also of services that are gone', () => {
     const { state, write, watch, begin } = withClients();
     const countsOf = (domid: number) => state.answer('counts', {}).domains.find((counts) => counts.domid === domid);
     write('/a/b', '');

@@ -1,4 +1,5 @@
 /** XenStore-State's answers to Logic, one for each operation of the contract. It believes nothing that would break its own order. */
+import { LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
 import { connectionKey, connectionValue, type RecordBody } from '../../contracts/xenstore-contents.ts';
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 import {
@@ -6,6 +7,7 @@ import {
   FIRED_MAX,
   type Fired,
   fired,
+  GONE,
   PARTIAL_BYTES_MAX,
   type Permissions,
   type StateAnswer,
@@ -13,7 +15,7 @@ import {
   type StateRequest,
   WATCHERS_MAX,
 } from '../../contracts/xenstore-state.ts';
-import { bytes, type Decoded, decode, encode, list, struct, u32 } from '../../wire/binary.ts';
+import { bytes, type Decoded, decode, encode, list, struct, u16, u32 } from '../../wire/binary.ts';
 import { encodeText } from '../../wire/xenstore-message.ts';
 import { Connections, NO_PARTIAL, savedConnections } from './connections.ts';
 import { type Contents, RECORD_BYTES_MAX } from './contents.ts';
@@ -52,6 +54,7 @@ const savedState = struct({
   lastFired: list(fired),
   lastBatch: u32,
   lastChange,
+  named: list(u16),
   starts: struct({ state: u32, logic: u32 }),
 });
 
@@ -74,6 +77,8 @@ export class XenStoreState {
   private lastBatch = 0;
   lastChange: Decoded<typeof lastChange> = { number: 0, context: EMPTY, answer: EMPTY };
   private starts: StateAnswer<'starts'> = { state: 0, logic: 0 };
+  /** Guests that some permission has named, connected or not: somebody has to notice when they are gone. */
+  private readonly named = new Set<number>();
 
   constructor(
     private readonly contents: Contents,
@@ -99,6 +104,7 @@ export class XenStoreState {
       lastFired: this.lastFired,
       lastBatch: this.lastBatch,
       lastChange: this.lastChange,
+      named: [...this.named],
       starts: this.starts,
     });
   }
@@ -114,6 +120,7 @@ export class XenStoreState {
     this.lastBatch = saved.lastBatch;
     this.lastChange = saved.lastChange;
     this.starts = saved.starts;
+    for (const domid of saved.named) this.named.add(domid);
     for (const { domid } of this.connections.all()) this.changedConnections.add(domid);
     this.show();
   }
@@ -127,7 +134,10 @@ export class XenStoreState {
   }
 
   private readonly answers: Answers = {
-    connections: () => ({ connections: this.connections.all() }),
+    connections: () => ({
+      connections: this.connections.all(),
+      named: [...this.named].filter((domid) => !this.connections.get(domid)),
+    }),
     pages: () => this.pages,
     introduce: ({ domid, port, announce }) => {
       this.drop(domid);
@@ -137,9 +147,11 @@ export class XenStoreState {
     },
     depart: ({ gone, strangers, shut, announce }) => {
       for (const domid of gone) this.drop(domid);
-      for (const domid of strangers) this.base.disown(domid, this.rootOwner);
+      // One that only lost its connection: its end has still to be noticed.
+      this.name(gone);
+      const fired = strangers.flatMap((domid) => this.bury(domid));
       for (const domid of shut) this.connections.shutDown(domid, true);
-      return this.firing(announce ? this.announced('@releaseDomain') : []);
+      return this.firing([...fired, ...(announce ? this.announced('@releaseDomain') : [])]);
     },
     resumed: ({ domid }) => ({ known: this.connections.shutDown(domid, false) }),
     unsee: ({ domid, transaction, path }) => {
@@ -175,6 +187,7 @@ export class XenStoreState {
         demandPath(path);
         demandOwner(permissions);
       }
+      for (const { permissions } of nodes) this.name(permissions.map((permission) => permission.domid));
       return this.firing(nodes.flatMap((node) => this.apply({ kind: 'make', ...node })));
     },
     firedNext: ({ from }) => this.firedFrom(from),
@@ -215,7 +228,8 @@ export class XenStoreState {
     },
     transactionKnown: ({ domid, transaction }) => ({ known: this.transactions.of(domid, transaction) !== undefined }),
     transactionEnd: ({ domid, transaction, commit, nodesMax }) => {
-      const { outcome, changes } = this.transactions.end(domid, transaction, commit, nodesMax);
+      const isThere = (named: number): boolean => this.isThere(named);
+      const { outcome, changes } = this.transactions.end(domid, transaction, commit, nodesMax, isThere);
       return { outcome, ...this.firing(changes.flatMap((change) => this.apply(change))) };
     },
     queue: ({ batch, messages }) => {
@@ -260,6 +274,7 @@ export class XenStoreState {
 
   private change(domid: number, id: number, change: NodeChange): StateAnswer<'write'> {
     this.demandConnection(domid);
+    if (change.kind === 'setPermissions') this.name(change.permissions.map((permission) => permission.domid));
     if (id === 0 && this.transactions.hold(domid, [change])) return { outcome: 'held', ...this.firing([]) };
     if (id === 0) return { outcome: 'ok', ...this.firing(this.apply(change)) };
     const transaction = this.transactions.of(domid, id);
@@ -360,6 +375,25 @@ export class XenStoreState {
     const { nodes } = this.base.owners.of(domid);
     const value = encode(connectionValue, { target, nodes, memory: this.memoryOf(domid) });
     return { permissions: [], generation: 0, value, children: EMPTY };
+  }
+
+  /** As xenstored: what it owned goes, and what is below; other nodes stay, and nobody has a right to them by its domid. */
+  private bury(domid: number): Fired[] {
+    this.named.delete(domid);
+    const owned = this.base.ownedBy(domid);
+    const fired = owned.flatMap((path) => this.apply({ kind: 'remove', path, value: null, permissions: [] }));
+    this.base.forget(domid, this.rootOwner);
+    return fired;
+  }
+
+  private name(domids: readonly number[]): void {
+    for (const domid of domids) if (domid > LAST_SERVICE_DOMID && (domid & GONE) === 0) this.named.add(domid);
+  }
+
+  /** False for a guest that was named and has gone since. */
+  private isThere(domid: number): boolean {
+    if (domid <= LAST_SERVICE_DOMID || (domid & GONE) !== 0) return true;
+    return this.named.has(domid) || this.connections.get(domid) !== undefined;
   }
 
   private drop(domid: number): void {

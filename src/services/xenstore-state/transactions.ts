@@ -48,16 +48,20 @@ export class Transactions {
     return [...this.open.values()].map(({ domid }) => domid);
   }
 
-  /** With `ok` come the changes that are to be made on the store itself. One that is held goes on. */
+  /**
+   * With `ok` come the changes that are to be made on the store itself. One that is held goes on. `isThere`: a domain that has gone since it was
+   * named in the transaction is a conflict.
+   */
   end(
     domid: number,
     id: number,
     commit: boolean,
     nodesMax: number | null,
+    isThere: (domid: number) => boolean,
   ): { outcome: Outcome; changes: NodeChange[] } {
     const ending = this.of(domid, id);
     if (!ending) return { outcome: 'no-transaction', changes: [] };
-    const outcome = commit ? this.outcomeOf(ending, nodesMax) : 'ok';
+    const outcome = commit ? this.outcomeOf(ending, nodesMax, isThere) : 'ok';
     if (outcome !== 'held') this.close(id);
     if (outcome === 'conflict') this.reservations.conflicted(domid);
     if (outcome !== 'ok' || !commit) return { outcome, changes: [] };
@@ -94,8 +98,9 @@ export class Transactions {
     this.reservations.load(reservations);
   }
 
-  private outcomeOf(ending: Transaction, nodesMax: number | null): Outcome {
-    if (ending.conflicts()) return 'conflict';
+  private outcomeOf(ending: Transaction, nodesMax: number | null, isThere: (domid: number) => boolean): Outcome {
+    const named = ending.changes.flatMap(({ permissions }) => permissions.map(({ domid }) => domid));
+    if (ending.conflicts() || !named.every(isThere)) return 'conflict';
     if (nodesMax !== null && ending.nodesOf(ending.domid) > nodesMax) return 'too-many-nodes';
     return this.hold(ending.domid, ending.changes) ? 'held' : 'ok';
   }

@@ -1,5 +1,11 @@
 /** A XenStore in memory that speaks the port, not the protocol: for the tests of everybody who uses a XenStore. */
-import { BUILDER_DOMID, TOOLSTACK_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
+import {
+  BUILDER_DOMID,
+  LAST_SERVICE_DOMID,
+  TOOLSTACK_DOMID,
+  XENSTORE_LOGIC_DOMID,
+  XENSTORE_STATE_DOMID,
+} from '../../contracts/domids.ts';
 import { type DomainQuota, encodeDomids, encodeQuota, nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { waitForNode } from '../../kit/xenstore-wait.ts';
 import { encodeText } from '../../wire/xenstore-message.ts';
@@ -13,6 +19,7 @@ import {
   mayRead,
   parentOf,
   put,
+  removeSubtree,
   type Subject,
   setPermissions,
   type Tree,
@@ -103,6 +110,7 @@ export class MemoryXenStore {
     if (gone) {
       this.introduced.delete(domid);
       for (const watch of this.watches) if (watch.subject.domid === domid) this.watches.delete(watch);
+      if (domid > LAST_SERVICE_DOMID) this.removeOwned(domid);
     }
     this.fireSpecial('@releaseDomain');
   }
@@ -134,6 +142,12 @@ export class MemoryXenStore {
 
   dropWatches(watches: readonly (() => void)[]): void {
     for (const drop of watches) drop();
+  }
+
+  /** With everything below. */
+  private removeOwned(domid: DomId): void {
+    for (const [path, { permissions }] of [...this.tree])
+      if (permissions[0]?.domid === domid) this.commit([{ path, run: (tree) => removeSubtree(tree, path) }]);
   }
 
   private fire(path: string, removed: readonly string[], before: Tree, told: Map<Watch, Set<string>>): void {

@@ -182,6 +182,7 @@ describe('a client that misbehaves', () => {
     await builder.introduce(16, 0, store.storePortOf(16));
     // Who was released is a stranger.
     await expect(store.connect(16).write('x', '1')).rejects.toMatchObject({ code: 'EACCES' });
+    await builder.mkdir('/local/domain/16');
     await builder.setPermissions('/local/domain/16', [{ domid: 16, access: 'none' }]);
     await store.connect(16).write('x', '1');
     expect(await builder.read('/local/domain/16/x')).toBe('1');
@@ -323,30 +324,136 @@ describe('domains', () => {
     await store.xen.settle();
     expect(released).toHaveLength(3);
     expect(store.xen.domains.info(16)).toBeNull();
-    await builder.remove('/local/domain/16');
+    expect(await builder.read('/local/domain/16')).toBeNull();
     const successor = await store.addClient(builder, 16);
     await successor.write('x', '1');
     expect(await builder.read('/local/domain/16/x')).toBe('1');
   });
 
-  it('that die leave no right to those who get their domid', async () => {
+  it('that die take along what they own, with everything below, and who watches it is told', async () => {
     const { store, builder } = await withRawClient();
-    await store.connect(16).write('own', 'mine');
-    await builder.write('/shown', 'to 16');
-    await builder.setPermissions('/shown', [
-      { domid: 17, access: 'none' },
-      { domid: 16, access: 'both' },
-      { domid: 18, access: 'read' },
-    ]);
+    const [guest, other] = [store.connect(16), await store.addClient(builder, 17)];
+    const home = '/local/domain/16';
+    await guest.write('own/deep/er', 'x');
+    await builder.write(`${home}/own/of-builder`, 'x');
+    await builder.setPermissions(`${home}/own/of-builder`, [{ domid: 4, access: 'read' }]);
+    await builder.write('/shared/of-16', 'x');
+    await builder.setPermissions('/shared/of-16', [{ domid: 16, access: 'read' }]);
+    const told: string[] = [];
+    await builder.watch('/shared', (path) => told.push(path));
+    await other.watch(`${home}/own/of-builder`, (path) => told.push(path));
+    await builder.watch('@releaseDomain', (path) => told.push(path));
+    await guest.watch('own', (path) => told.push(`${path} to the dead`));
+    await store.xen.settle();
+    told.length = 0;
     store.xen.domains.destroy(16);
     await store.xen.settle();
-    expect(await builder.permissions('/shown')).toEqual([
+    expect(await builder.list(home)).toBeNull();
+    expect(await builder.list('/shared')).toEqual([]);
+    expect(told.sort()).toEqual([`${home}/own/of-builder`, '/shared/of-16', '@releaseDomain'].sort());
+  });
+
+  it('that die own nothing that a transaction could still write below', async () => {
+    const { store, builder } = await withRawClient();
+    let tries = 0;
+    await builder.transaction(async (transaction) => {
+      tries += 1;
+      await transaction.read('/local/domain/16/domid');
+      await transaction.write('/result', 'x');
+      if (tries === 1) store.xen.domains.destroy(16);
+      await store.xen.settle();
+    });
+    expect(tries).toBe(2);
+  });
+
+  it('that die stay named where others own the node, which means nobody, and no successor', async () => {
+    const { store, builder } = await withRawClient();
+    await store.addClient(builder, 17);
+    await builder.write('/shown', 'to 16');
+    const permissions = [
       { domid: 17, access: 'none' },
-      { domid: 18, access: 'read' },
+      { domid: 16, access: 'both' },
+    ] as const;
+    await builder.setPermissions('/shown', permissions);
+    expect(await store.connect(16).read('/shown')).toBe('to 16');
+    store.xen.domains.destroy(16);
+    await store.xen.settle();
+    expect(await builder.permissions('/shown')).toEqual(permissions);
+    const successor = await store.addClient(builder, 16);
+    await expect(successor.read('/shown')).rejects.toMatchObject({ code: 'EACCES' });
+    await builder.setPermissions('/shown', permissions);
+    expect(await successor.read('/shown')).toBe('to 16');
+  });
+
+  it('that die and owned the root leave it to Builder', async () => {
+    const { store, builder } = await withRawClient();
+    await builder.setPermissions('/', [{ domid: 16, access: 'read' }]);
+    store.xen.domains.destroy(16);
+    await store.xen.settle();
+    expect(await builder.permissions('/')).toEqual([{ domid: 4, access: 'read' }]);
+  });
+
+  it('that are not there are named in vain, also when they come later; as the owner they are an error', async () => {
+    const { store, builder } = await withRawClient();
+    const guest = store.connect(16);
+    await guest.write('shown', 'x');
+    const permissions = [
+      { domid: 16, access: 'none' },
+      { domid: 17, access: 'read' },
+    ] as const;
+    await guest.setPermissions('shown', permissions);
+    expect(await guest.permissions('shown')).toEqual(permissions);
+    const other = await store.addClient(builder, 17);
+    await expect(other.read('/local/domain/16/shown')).rejects.toMatchObject({ code: 'EACCES' });
+    await builder.write('/of-18', '');
+    const owned = [{ domid: 18, access: 'none' }] as const;
+    await expect(builder.setPermissions('/of-18', owned)).rejects.toMatchObject({ code: 'ENOENT' });
+    const made = builder.make([{ path: '/of-18', value: '', permissions: owned }]);
+    await expect(made).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('that were named before they were introduced have their rights, and their end is noticed', async () => {
+    const { store, builder } = await withRawClient();
+    store.prepare(17);
+    await builder.make([
+      { path: '/of-17', value: 'x', permissions: [{ domid: 17, access: 'none' }] },
+      { path: '/of-17/for-16', value: 'x', permissions: [{ domid: 16, access: 'none' }] },
     ]);
-    expect(await builder.permissions('/local/domain/16/own')).toEqual([{ domid: 4, access: 'none' }]);
-    const quota = await builder.list('/local/domain/16');
-    expect(quota?.sort()).toEqual(['domid', 'own']);
+    const released: string[] = [];
+    await builder.watch('@releaseDomain', (path) => released.push(path));
+    await store.xen.settle();
+    store.xen.domains.destroy(17);
+    await store.xen.settle();
+    expect(await builder.read('/of-17')).toBeNull();
+    // As with xenstored: who was never introduced is not released.
+    expect(released).toEqual(['@releaseDomain']);
+  });
+
+  it('that die while a transaction names them are a conflict of it', async () => {
+    const { store, builder } = await withRawClient();
+    await store.addClient(builder, 17);
+    await builder.write('/shown', '');
+    let tries = 0;
+    await builder.transaction(async (transaction) => {
+      tries += 1;
+      await transaction.setPermissions('/shown', [
+        { domid: 4, access: 'none' },
+        { domid: 17, access: 'read' },
+      ]);
+      if (tries === 1) store.xen.domains.destroy(17);
+      await store.xen.settle();
+    });
+    expect(tries).toBe(2);
+    const successor = await store.addClient(builder, 17);
+    await expect(successor.read('/shown')).rejects.toMatchObject({ code: 'EACCES' });
+  });
+
+  // Where xenstored says ENOENT: here homes, with the permissions of all services, are written before the services' domains are there.
+  it('that are services may be named before they are built', async () => {
+    const { store, builder } = await withRawClient();
+    await builder.make([{ path: '/of-6', value: 'x', permissions: [{ domid: 6, access: 'none' }] }]);
+    const service = await store.addClient(builder, 6);
+    expect(await service.read('/of-6')).toBe('x');
   });
 
   it('that are services have their rights again when they are built again', async () => {
@@ -354,7 +461,7 @@ describe('domains', () => {
     await store.addClient(builder, 6);
     await builder.write('/shown', 'to 6');
     await builder.setPermissions('/shown', [
-      { domid: 17, access: 'none' },
+      { domid: 4, access: 'none' },
       { domid: 6, access: 'read' },
     ]);
     store.xen.domains.destroy(6);
