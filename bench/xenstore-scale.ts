@@ -17,7 +17,8 @@ const ROWS = [
   ['nodes', '1000'],
   ['nodes', '10000'],
   ['nodes', '100000'],
-] as const;
+  ...['nodes', 'values', 'names', 'permissions', 'watches', 'transactions', 'events'].map((kind) => ['full', kind]),
+];
 const HEAP_MIB = '512';
 const FOLDERS = [
   /^bench\/xenstore\//,

@@ -2,7 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { xenstoreQuotas } from '../services/toolstack/xenstore-quota.ts';
+import type { StoreQuota } from '../contracts/toolstack.ts';
+import { guestLimits } from '../contracts/xenstore-limits.ts';
+import { setXenstoreQuota, xenstoreQuota } from '../services/toolstack/xenstore-quota.ts';
 import { SimulatedCli } from './testing/simulated-cli.ts';
 
 let cli: SimulatedCli;
@@ -87,12 +89,38 @@ test('services, trust, info and dmesg, for people and for programs', async () =>
 
 test('xenstore quota shows what each domain has in the store, and nothing of a guest that is gone', async () => {
   await webGuest();
-  const quotas = async () => JSON.parse((await cli.run('xenstore', 'quota', '--json')).out) as { domid: number }[];
-  const [before] = (await quotas()).filter(({ domid }) => domid === 16);
-  expect(before).toMatchObject({ domid: 16, watches: 0, transactions: 0 });
-  expect((await cli.run('xenstore', 'quota')).out).toMatch(/^ID {2}Nodes {2}Watches {2}Transactions {2}Memory\n/);
+  const quota = async () => JSON.parse((await cli.run('xenstore', 'quota', '--json')).out) as StoreQuota;
+  const [before] = (await quota()).domains.filter(({ domid }) => domid === 16);
+  expect(before).toMatchObject({ domid: 16, watches: 0, transactions: 0, outstanding: 0, events: 0 });
+  const { out } = await cli.run('xenstore', 'quota');
+  expect(out).toContain('\nID  Nodes  Watches  Transactions  Outstanding  Memory  Events\n');
+  expect(out).toMatch(/\nAll guests together have \d+ of \d+ bytes of memory\.\n$/);
   await cli.run('destroy', 'web');
-  expect((await quotas()).map(({ domid }) => domid)).not.toContain(16);
+  expect((await quota()).domains.map(({ domid }) => domid)).not.toContain(16);
+});
+
+test('xenstore quota set sets what guests may have, within bounds', async () => {
+  expect(await cli.run('xenstore', 'quota', 'set', 'nodes', '2000')).toEqual({ code: 0, out: '', error: '' });
+  expect((await cli.run('xenstore', 'quota', 'set', 'memory-soft', '70000')).code).toBe(0);
+  const { limits } = JSON.parse((await cli.run('xenstore', 'quota', '--json')).out) as StoreQuota;
+  expect(limits).toEqual({ ...guestLimits, nodes: 2000, 'memory-soft': 70000 });
+  expect((await cli.run('xenstore', 'quota')).out).toMatch(/\nnodes +2000 +Nodes per domain\n/);
+});
+
+test.each([
+  ['a limit that there is not', ['files', '1'], /one of nodes, watches/],
+  ['a value that no guest may have', ['nodes', '16001'], /nodes can be set from 1 to 16000/],
+  ['what is no setting', ['outstanding', '2'], /outstanding is 1 and cannot be set/],
+  ['what is no number', ['nodes', 'many'], /a number from 1 upwards/],
+])('xenstore quota set refuses %s', async (_, args, says) => {
+  const { code, error } = await cli.run('xenstore', 'quota', 'set', ...args);
+  expect(code).toBe(2);
+  expect(error).toMatch(says);
+});
+
+test('Toolstack knows the bounds, too', async () => {
+  const { xenstore } = cli.toolstack.ports;
+  await expect(setXenstoreQuota(xenstore, 'nodes', 16_001)).rejects.toMatchObject({ code: 'bad-config' });
 });
 
 test('xenstore reads, lists, writes, protects and removes as the xenstore-* tools do', async () => {
@@ -125,7 +153,7 @@ test('xenstore reads, lists, writes, protects and removes as the xenstore-* tool
 
 test('xenstore watch shows the path itself, and what changes below it, as often as it is told to, and leaves no watch', async () => {
   await webGuest();
-  const watches = async () => (await xenstoreQuotas(cli.toolstack.ports.xenstore)).map((quota) => quota.watches);
+  const watches = async () => (await xenstoreQuota(cli.toolstack.ports.xenstore)).domains.map((quota) => quota.watches);
   const before = await watches();
   const watching = cli.run('xenstore', 'watch', '-n', '2', '/local/domain/16/data');
   await cli.until(() => cli.out.includes('data\n'));
@@ -375,7 +403,9 @@ test('every command explains itself with an example', async () => {
     'image build',
     'image list',
     'image verify',
-    ...['ls', 'read', 'list', 'exists', 'write', 'rm', 'chmod', 'watch', 'quota'].map((name) => `xenstore ${name}`),
+    ...['ls', 'read', 'list', 'exists', 'write', 'rm', 'chmod', 'watch', 'quota', 'quota set'].map(
+      (name) => `xenstore ${name}`,
+    ),
   ];
   const volumes = ['list', 'create', 'delete', 'import', 'export'].map((command) => `volume ${command}`);
   for (const command of [...commands, ...more, ...volumes]) {

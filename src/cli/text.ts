@@ -1,8 +1,9 @@
 /** What people read: tables, sizes, times. */
 import type { ServiceStatus, TrustRecord } from '../contracts/builder.ts';
-import type { DomainRow, HostReport } from '../contracts/toolstack.ts';
+import { FIRST_GUEST_DOMID } from '../contracts/domids.ts';
+import type { DomainRow, HostReport, StoreQuota } from '../contracts/toolstack.ts';
 import type { Volume } from '../contracts/volumes.ts';
-import type { DomainQuota } from '../contracts/xenstore-quota.ts';
+import { limitNames, limits as storeLimits } from '../contracts/xenstore-limits.ts';
 
 /** As `xl list` prints it. */
 export function domainTable(rows: readonly DomainRow[]): string {
@@ -36,11 +37,18 @@ export function volumeTable(volumes: readonly Volume[]): string {
   return table(['Name', 'Size', 'Used', 'Attached to'], rows);
 }
 
-export function quotaTable(quotas: readonly DomainQuota[]): string {
-  const rows = quotas.map(({ domid, nodes, watches, transactions, memory }) =>
-    [domid, nodes, watches, transactions, memory].map(String),
+export function quotaText({ limits, domains }: StoreQuota): string {
+  const settings = limitNames.map((name) => [name, String(limits[name]), storeLimits[name].about]);
+  const uses = domains.map(({ domid, nodes, watches, transactions, outstanding, memory, events }) =>
+    [domid, nodes, watches, transactions, outstanding, memory, events].map(String),
   );
-  return table(['ID', 'Nodes', 'Watches', 'Transactions', 'Memory'], rows);
+  const guests = domains.filter(({ domid }) => domid >= FIRST_GUEST_DOMID).map(({ memory }) => memory);
+  const together = guests.reduce((sum, memory) => sum + memory, 0);
+  return [
+    table(['Limit', 'Value', 'For guests'], settings),
+    table(['ID', 'Nodes', 'Watches', 'Transactions', 'Outstanding', 'Memory', 'Events'], uses),
+    `All guests together have ${together} of ${limits['total-memory']} bytes of memory.\n`,
+  ].join('\n');
 }
 
 export function trustText(records: readonly TrustRecord[]): string {

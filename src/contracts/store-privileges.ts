@@ -13,12 +13,14 @@ export interface StorePrivilege {
   readonly reads: readonly string[];
   /** INTRODUCE, RELEASE, SET_TARGET, RESUME. */
   readonly control: boolean;
-  /** What every domain uses of the store (CONTROL quota). */
+  /** What every domain uses of the store, and may use (CONTROL quota). */
   readonly counts: boolean;
+  /** Says what guests may use of the store, within bounds (CONTROL quota set). */
+  readonly limits: boolean;
   readonly why: string;
 }
 
-const NOTHING = { owns: [], except: [], reads: [], control: false, counts: false } as const;
+const NOTHING = { owns: [], except: [], reads: [], control: false, counts: false, limits: false } as const;
 
 export const storePrivileges = {
   builder: {
@@ -35,7 +37,8 @@ export const storePrivileges = {
     except: [`/local/domain/${BUILDER_DOMID}`, `/local/domain/${PCIBACK_DOMID}`],
     reads: ['/'],
     counts: true,
-    why: 'describes the devices of guests in their homes and in those of their back ends, keeps its records of guests, shows the operator the store and what is used of it',
+    limits: true,
+    why: 'describes the devices of guests in their homes and in those of their back ends, keeps its records of guests, shows the operator the store and what is used of it, sets for him what guests may use',
   },
   pciback: {
     ...NOTHING,

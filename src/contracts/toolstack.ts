@@ -13,6 +13,7 @@ import type { ServiceStatus, TrustRecord } from './builder.ts';
 import { domid, imageName, noParams, vmName } from './builder.ts';
 import type { Volume } from './volumes.ts';
 import { volumeBytes, volumeName } from './volumes.ts';
+import { type Limits, limitNames } from './xenstore-limits.ts';
 import type { DomainQuota } from './xenstore-quota.ts';
 
 /** Disks a guest can name: Xen's own names first, then those of the emulated buses that Linux maps to the same numbers. */
@@ -109,6 +110,11 @@ export interface StoreNode {
   readonly value: string;
   readonly permissions: readonly string[];
 }
+/** What guests may have in the store, and what each domain has that has a connection or anything else in it. */
+export interface StoreQuota {
+  readonly limits: Limits;
+  readonly domains: readonly DomainQuota[];
+}
 export const storeChanged = z.strictObject({ path: z.string() });
 
 /** method → what it takes. Answers are the types of `ToolstackAnswers`. */
@@ -128,6 +134,7 @@ export const toolstackMethods = {
   'services.list': noParams,
   'trust.list': noParams,
   'xenstore.quota': noParams,
+  'xenstore.setQuota': z.strictObject({ name: z.enum(limitNames), value: z.number().check(z.int(), z.minimum(0)) }),
   'xenstore.read': z.strictObject({ path: storePath }),
   'xenstore.list': z.strictObject({ path: storePath }),
   'xenstore.tree': z.strictObject({ path: storePath }),
@@ -165,7 +172,8 @@ export interface ToolstackAnswers {
   'volume.delete': Record<string, never>;
   'services.list': { readonly services: readonly ServiceStatus[] };
   'trust.list': { readonly records: readonly TrustRecord[] };
-  'xenstore.quota': { readonly domains: readonly DomainQuota[] };
+  'xenstore.quota': StoreQuota;
+  'xenstore.setQuota': Record<string, never>;
   'xenstore.read': { readonly value: string };
   'xenstore.list': { readonly names: readonly string[] };
   'xenstore.tree': { readonly nodes: readonly StoreNode[] };

@@ -4,16 +4,22 @@
  * an answer, so Logic never sees half a change. What found no room is counted in MISSING: while that is not 0, Logic asks State for what it
  * does not find. Records are not messages of codecs: every request looks at one or two, and takes what it needs from where it is.
  */
-import { nullable, struct, u16, u32 } from '../wire/binary.ts';
+import { nullable, struct, u16 } from '../wire/binary.ts';
 import { decodeText } from '../wire/xenstore-message.ts';
 import type { SharedRegion } from '../xen/ports.ts';
+import { shownLimits } from './xenstore-limits.ts';
 import { accesses, type Permissions } from './xenstore-state.ts';
 
 /** A sixteenth of State's memory: what it shows has room for as many nodes as the rest of its memory has, about 9000 in 24 MiB. */
 export const contentsPages = (memoryMib: number): number => memoryMib * 16;
 
-/** The pages begin with a table, a 128th part of them. Its first word is MISSING, each other one a bucket: where its first record is, 0 for none. */
+/**
+ * The pages begin with a table, a 128th part of them. Its first word is MISSING, then there is one for each of `shownLimits`, each other one is a
+ * bucket: where its first record is, 0 for none.
+ */
 export const MISSING_OFFSET = 0;
+export const LIMITS_OFFSET = 4;
+const BUCKETS_OFFSET = LIMITS_OFFSET + 4 * shownLimits.length;
 const BYTES_PER_BUCKET = 512;
 export const recordsOffset = (pages: SharedRegion): number => (4 * pages.size) / BYTES_PER_BUCKET;
 /** From every record on so many bytes may be read, whatever its length: enough for most. */
@@ -39,8 +45,8 @@ export interface RecordBody {
   readonly children: Uint8Array;
 }
 
-/** What a connection's record has as its value. `nodes`: how many the domain owns; `memory`: bytes of all that it has in the store. */
-export const connectionValue = struct({ target: nullable(u16), nodes: u32, memory: u32 });
+/** What a connection's record has as its value. */
+export const connectionValue = struct({ target: nullable(u16) });
 
 /** The domid is where `hashOf` looks. */
 export const connectionKey = (domid: number): string => `#connection of ${domid}`;
@@ -151,4 +157,4 @@ export function hashOf(key: Uint8Array): number {
 }
 
 export const bucketOffset = (pages: SharedRegion, hash: number): number =>
-  4 + 4 * (hash % (pages.size / BYTES_PER_BUCKET - 1));
+  BUCKETS_OFFSET + 4 * (hash % (pages.size / BYTES_PER_BUCKET - BUCKETS_OFFSET / 4));

@@ -20,6 +20,7 @@ import {
   word,
 } from '../wire/binary.ts';
 import { RING_STRUCTURE_BYTES } from '../wire/byte-ring.ts';
+import { limitKinds, limitNames } from './xenstore-limits.ts';
 
 /** Words of the page after Xen's structure: the number of a port that its owner opened for the other, 0 for none. */
 export const STATE_PORT_OFFSET = RING_STRUCTURE_BYTES + 20;
@@ -44,10 +45,6 @@ export const GONE = 0x8000;
 /** 0: none. */
 const transaction = u32;
 
-/** How much of the limits a connection's domain uses. */
-export const usage = struct({ nodes: u32, memory: u32, transactionNodes: u32 });
-export type Usage = Decoded<typeof usage>;
-
 export const watcher = struct({ domid: u16, target: nullable(u16), token: text, relative: flag });
 /** One watch event in the making: whoever may read under one of `readableBy` is told. */
 export const fired = struct({ path: text, readableBy: list(permissions), watchers: list(watcher) });
@@ -57,13 +54,27 @@ const connection = struct({ domid: u16, port: u32, target: nullable(u16), shutdo
 export type ConnectionRecord = Decoded<typeof connection>;
 
 /** How much a domain has in the store. */
-const counts = struct({ domid: u16, nodes: u32, watches: u32, transactions: u32, memory: u32 });
+const counts = struct({
+  domid: u16,
+  nodes: u32,
+  watches: u32,
+  transactions: u32,
+  outstanding: u32,
+  memory: u32,
+  events: u32,
+});
 
 const nothing = struct({});
 /** `more`: State holds further ones back, for `firedNext`. One has at most WATCHERS_MAX watchers. */
 const firing = { fired: list(fired), more: flag };
-/** A change's answer. In a transaction nothing is fired before its end. `held`: not made, to be asked for again (see State's reservations.ts). */
-const changed = struct({ outcome: word(['ok', 'no-transaction', 'held']), ...firing });
+/**
+ * A change's answer. In a transaction nothing is fired before its end. `held`: not made, to be asked for again (see State's reservations.ts);
+ * `too-…`: not made, because of the limits of the connection.
+ */
+const changed = struct({
+  outcome: word(['ok', 'no-transaction', 'held', 'too-many-nodes', 'too-much-memory']),
+  ...firing,
+});
 
 type Operations = Record<string, readonly [number, Codec<unknown>, Codec<unknown>]>;
 
@@ -75,6 +86,8 @@ export const stateReads = {
   pages: [6, nothing, struct({ contents: list(u32), journal: list(u32) })],
   /** Every domain with a connection or anything else in the store, in the order of domids. */
   counts: [5, nothing, struct({ domains: list(counts) })],
+  /** A value for each of `limitNames`: what guests may have. */
+  limits: [54, nothing, struct({ values: list(u32) })],
   /** What the last change has fired, from the given place on. */
   firedNext: [15, struct({ from: u32 }), struct(firing)],
   /** Whether the domain has it. */
@@ -98,9 +111,8 @@ export const stateNotes = {
     10,
     struct({ domid: u16, transaction, at: u32, path: text, value: flag, childrenFrom: nullable(u32) }),
     struct({
-      outcome: word(['ok', 'no-connection', 'no-transaction']),
+      outcome: word(['ok', 'no-connection', 'no-transaction', 'too-many-nodes', 'too-much-memory']),
       target: nullable(u16),
-      usage,
       exact: flag,
       /** The nearest node is the parent of `path`. */
       parentExists: flag,
@@ -114,6 +126,7 @@ export const stateNotes = {
   /** The client has no right to know of a node that its transaction has looked at: what becomes of it is nothing to the transaction. */
   unsee: [17, struct({ domid: u16, transaction, path: text }), nothing],
   setTarget: [4, struct({ domid: u16, target: u16 }), struct({ known: flag })],
+  setLimit: [53, struct({ name: word(limitNames), value: u32 }), nothing],
   /** The domain runs again after a shutdown. */
   resumed: [7, struct({ domid: u16 }), struct({ known: flag })],
   /** A second has passed in which changes may be held. State tells itself, and Logic by an event: what is held may be asked for again. */
@@ -144,8 +157,8 @@ export const stateNotes = {
 
 /** Not the same when made twice. */
 export const stateChanges = {
-  /** Adds or replaces; what the former connection of the domid had is dropped. `announce`: @introduceDomain. */
-  introduce: [2, struct({ domid: u16, port: u32, announce: flag }), struct(firing)],
+  /** Adds or replaces; what the former connection of the domid had is dropped. `limits`: whose it has. `announce`: @introduceDomain. */
+  introduce: [2, struct({ domid: u16, port: u32, limits: word(limitKinds), announce: flag }), struct(firing)],
   /**
    * Drops the connections of `gone` with their watches, transactions and unsent bytes, and notes that those of `shut` have shut down. Of
    * `strangers`, whose domids the next ones may have, nothing is left: what they owned goes, with everything below; where they were named, nobody
@@ -159,20 +172,21 @@ export const stateChanges = {
   setPermissions: [13, struct({ domid: u16, transaction, path: text, permissions }), changed],
   /** Nodes with value and permissions, whatever was there; outside any transaction. Parents come first. */
   make: [16, struct({ domid: u16, nodes: list(struct({ path: text, value: bytes, permissions })) }), struct(firing)],
-  /** `watchesMax`: how many the domain may have, null for any number. */
   watch: [
     20,
-    struct({ domid: u16, path: text, token: text, relative: flag, watchesMax: nullable(u32) }),
-    struct({ outcome: word(['ok', 'exists', 'too-many']) }),
+    struct({ domid: u16, path: text, token: text, relative: flag }),
+    struct({ outcome: word(['ok', 'exists', 'too-many', 'too-much-memory']) }),
   ],
   unwatch: [21, struct({ domid: u16, path: text, token: text }), struct({ known: flag })],
-  /** 0: the domain has `transactionsMax` already. */
-  transactionStart: [30, struct({ domid: u16, transactionsMax: nullable(u32) }), struct({ transaction })],
-  /** `nodesMax`: how many nodes the domain may own afterwards, null for any number. */
+  /** 0: the domain has as many as it may have. */
+  transactionStart: [30, struct({ domid: u16 }), struct({ transaction })],
   transactionEnd: [
     31,
-    struct({ domid: u16, transaction, commit: flag, nodesMax: nullable(u32) }),
-    struct({ outcome: word(['ok', 'no-transaction', 'conflict', 'too-many-nodes', 'held']), ...firing }),
+    struct({ domid: u16, transaction, commit: flag }),
+    struct({
+      outcome: word(['ok', 'no-transaction', 'conflict', 'too-many-nodes', 'too-much-memory', 'held']),
+      ...firing,
+    }),
   ],
 } as const satisfies Operations;
 
@@ -202,7 +216,5 @@ export const FIRED_MAX = 8;
 /** What State tells of a request that Logic should never make. */
 export const REFUSED = 0;
 
-/** At most so many bytes of unsent messages for one connection. */
-export const UNSENT_BYTES_MAX = 64 * 1024;
 /** A header and a payload. */
 export const PARTIAL_BYTES_MAX = 16 + 4096;

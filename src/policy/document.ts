@@ -106,13 +106,14 @@ function service(manifest: Manifest): string {
 
 function privilegeRows({ storePrivilege }: Manifest): string[][] {
   if (!storePrivilege) return [];
-  const { owns, except, reads, control, counts, why } = storePrivilege;
+  const { owns, except, reads, control, counts, limits, why } = storePrivilege;
   const places = (paths: readonly string[]): string => paths.map(code).join(', ');
   return [
     ['acts as the owner', `${places(owns)}${except.length > 0 ? ` but for ${places(except)}` : ''}`, why],
     ...(reads.length > 0 ? [['reads', places(reads), why]] : []),
     ...(control ? [['introduces and releases domains', '', why]] : []),
     ...(counts ? [['asks what domains use', '', why]] : []),
+    ...(limits ? [['sets what guests may use', '', why]] : []),
   ];
 }
 

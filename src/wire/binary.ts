@@ -198,19 +198,16 @@ export function struct<const F extends Fields>(fields: F): Codec<Struct<F>> {
 /** Used again and again. */
 const writer = new Writer(new Uint8Array(WRITER_BYTES));
 
-export function encode<T>(codec: Pick<Codec<T>, 'write'>, value: T): Uint8Array {
-  return encodeInto(writer, codec, value);
-}
-
 /** A message that does not fit is written again, into twice as much room. */
-function encodeInto<T>(to: Writer, codec: Pick<Codec<T>, 'write'>, value: T): Uint8Array {
-  try {
-    to.length = 0;
-    codec.write(to, value);
-    return to.bytes.slice(0, to.length);
-  } catch (error) {
-    if (!(error instanceof RangeError) || to.bytes.length >= MESSAGE_BYTES_MAX) throw error;
-    return encodeInto(new Writer(new Uint8Array(2 * to.bytes.length)), codec, value);
+export function encode<T>(codec: Pick<Codec<T>, 'write'>, value: T): Uint8Array {
+  for (let to = writer; ; to = new Writer(new Uint8Array(2 * to.bytes.length))) {
+    try {
+      to.length = 0;
+      codec.write(to, value);
+      return to.bytes.slice(0, to.length);
+    } catch (error) {
+      if (!(error instanceof RangeError) || to.bytes.length >= MESSAGE_BYTES_MAX) throw error;
+    }
   }
 }
 

@@ -12,8 +12,12 @@ export interface Executables {
   program(name: ProgramName): string;
 }
 
-/** The programs restart what fails in them; one that gives up ends all. Resolves to the one that did, or to null after a signal. */
-export async function serve(socket: string, executables: Executables): Promise<string | null> {
+/** `limits`: see limits.ts. The programs restart what fails in them; one that gives up ends all. Resolves to the one that did, or to null after a signal. */
+export async function serve(
+  socket: string,
+  executables: Executables,
+  limits: readonly string[] = [],
+): Promise<string | null> {
   await claimSocketPath(socket);
   const folder = await makeFolder();
   const start = (name: ProgramName, supervised: boolean, ...args: string[]): ChildProcess =>
@@ -24,7 +28,7 @@ export async function serve(socket: string, executables: Executables): Promise<s
       { stdio: ['pipe', 'inherit', 'inherit'], detached: true },
     );
   const programs = {
-    state: start('state', true),
+    state: start('state', true, ...limits),
     logic: start('logic', true),
     sockets: start('sockets', false, socket),
   };

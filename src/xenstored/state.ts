@@ -1,4 +1,5 @@
-/** XenStore-State on an ordinary host. */
+/** XenStore-State on an ordinary host: `<folder> <limit>=<value>…` */
+import * as rt from 'ennead:rt';
 import { BOOTSTRAPPER_DOMID, XENSTORE_STATE_DOMID } from '../contracts/domids.ts';
 import { contentsPages } from '../contracts/xenstore-contents.ts';
 import { fileBox } from '../kit/file-box.ts';
@@ -6,6 +7,7 @@ import { STORE_GRANT } from '../services/xenstore-logic/ports.ts';
 import { serveState } from '../services/xenstore-state/serve.ts';
 import { clock } from '../xen/real/adapter.ts';
 import { inboxes } from './layout.ts';
+import { decodeLimits } from './limits.ts';
 import { LocalXen } from './local-xen.ts';
 import { startInFolder } from './start.ts';
 
@@ -25,6 +27,7 @@ startInFolder('xenstore-state', (folder, log) => {
     box: fileBox(folder),
     clock,
     rootOwner: BOOTSTRAPPER_DOMID,
+    limits: decodeLimits(rt.args.slice(1)),
     log,
   });
 });

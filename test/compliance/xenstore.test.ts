@@ -1,6 +1,7 @@
 /** What every XenStore must do, whichever it is: the one in memory that other tests use, and the real one in its two VMs. */
 import { describe, expect, it } from 'vitest';
-import { decodeDomids, decodeQuota, nodeBytes } from '../../src/contracts/xenstore-quota.ts';
+import { guestLimits } from '../../src/contracts/xenstore-limits.ts';
+import { decodeDomids, decodeLimits, decodeQuota, nodeBytes } from '../../src/contracts/xenstore-quota.ts';
 import { MemoryXen } from '../../src/xen/memory/memory-xen.ts';
 import type { XenStore } from '../../src/xen/xenstore-port.ts';
 import { SplitStore } from '../sim/xenstore/split-store.ts';
@@ -175,13 +176,42 @@ describe.each([
     expect(await used()).toMatchObject({ domid: 16, nodes: 4, watches: 1, transactions: 0 });
     await unwatch();
     await guest.remove('a');
-    expect(await used()).toEqual({ domid: 16, nodes: 2, watches: 0, transactions: 0, memory: HOME_BYTES });
-    expect(decodeDomids(await toolstack.control('quota'))).toEqual([4, 5, 16, 17]);
+    expect(await used()).toEqual({
+      domid: 16,
+      nodes: 2,
+      watches: 0,
+      transactions: 0,
+      outstanding: 0,
+      memory: HOME_BYTES,
+      events: 0,
+    });
+    expect(decodeDomids(await toolstack.control('domids'))).toEqual([4, 5, 16, 17]);
     await refuses(toolstack.control('quota', '99'), 'ENOENT');
     await refuses(toolstack.control('memreport'), 'EINVAL');
+    await refuses(builder.control('domids'), 'EACCES');
     expect(await builder.control('starts', '3')).toMatch(/^[1-9]\d*$/);
     await refuses(builder.control('starts', '4'), 'EINVAL');
     await refuses(toolstack.control('starts', '3'), 'EACCES');
+  });
+
+  it('lets Toolstack set what guests may have, and nobody else', async () => {
+    const { toolstack, builder, guest } = await open();
+    const limits = async () => decodeLimits(await toolstack.control('quota'), await toolstack.control('quota-soft'));
+    expect(await limits()).toEqual(guestLimits);
+    await toolstack.control('quota', 'set', 'nodes', '5');
+    await toolstack.control('quota-soft', 'set', 'memory', '70000');
+    expect(await limits()).toEqual({ ...guestLimits, nodes: 5, 'memory-soft': 70000 });
+    for (const store of [builder, guest]) await refuses(store.control('quota', 'set', 'nodes', '6'), 'EACCES');
+    for (const wrong of [
+      ['nodes', '0'],
+      ['nodes', '16001'],
+      ['files', '1'],
+      ['memory-soft', '1'],
+      ['outstanding', '2'],
+      ['nodes'],
+    ])
+      await refuses(toolstack.control('quota', 'set', ...wrong), 'EINVAL');
+    await refuses(toolstack.control('quota-soft', 'set', 'nodes', '1'), 'EINVAL');
   });
 
   describe('a watch', () => {

@@ -5,6 +5,7 @@
 import { BUILDER_DOMID } from '../../src/contracts/domids.ts';
 import { serviceCatalogue } from '../../src/contracts/service-catalogue.ts';
 import { contentsPages } from '../../src/contracts/xenstore-contents.ts';
+import { guestLimits, type Limits } from '../../src/contracts/xenstore-limits.ts';
 import { JOURNAL_PAGES } from '../../src/contracts/xenstore-state.ts';
 import { Logic } from '../../src/services/xenstore-logic/logic.ts';
 import type { LogicPorts } from '../../src/services/xenstore-logic/ports.ts';
@@ -24,6 +25,7 @@ export interface DirectStoreOptions {
   readonly rootOwner?: DomId;
   /** Of State's VM. */
   readonly memoryMib?: number;
+  readonly limits?: Limits;
 }
 
 export class DirectStore {
@@ -48,11 +50,12 @@ export class DirectStore {
     actsAs = (domid) => domid,
     rootOwner = BUILDER_DOMID,
     memoryMib = serviceCatalogue['xenstore-state'].memoryMib,
+    limits = guestLimits,
   }: DirectStoreOptions = {}) {
     const contents = new FlatRegion(contentsPages(memoryMib));
     const journal = new FlatRegion(JOURNAL_PAGES);
     const log = (line: string): unknown => this.log.push(line);
-    this.state = new XenStoreState(new Contents(contents), { contents: [], journal: [] }, rootOwner);
+    this.state = new XenStoreState(new Contents(contents), { contents: [], journal: [] }, { rootOwner, limits, log });
     this.ports = {
       ...this.memory(),
       eventChannels: this.channels(),

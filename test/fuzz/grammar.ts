@@ -56,7 +56,10 @@ const fields = {
     text,
   ),
   verdict: ['T', 'F', 'X', '', 'TT'].map(text),
-  command: ['make', 'quota', 'help', 'memreport', 'log', 'live-update', ''].map(text),
+  command: ['make', 'quota', 'domids', 'help', 'memreport', 'log', 'live-update', ''].map(text),
+  quota: ['quota', 'quota-soft'].map(text),
+  verb: ['set', 'set', '16', ''].map(text),
+  limit: ['nodes', 'memory', 'node-size', 'path-max', 'total-memory', 'outstanding', 'files', ''].map(text),
   nothing: [text('')],
 } as const;
 type Field = keyof typeof fields;
@@ -64,6 +67,7 @@ type Field = keyof typeof fields;
 /** type → the fields of its payload. The last one may come several times. */
 const requests: readonly (readonly [number, ...Field[]])[] = [
   [0, 'command', 'path', 'permission', 'value'],
+  [0, 'quota', 'verb', 'limit', 'number'],
   [1, 'path'],
   [2, 'path'],
   [3, 'path'],

@@ -18,12 +18,13 @@ export class Server {
   ) {}
 
   /** Resolves when it listens. `command`: what Node runs in place of ennead-xenstored. */
-  static async start(command: readonly string[] = [COMMAND]): Promise<Server> {
+  static async start(command: readonly string[] = [COMMAND], options: readonly string[] = []): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), 'ennead-xs-'));
     const socket = join(folder, 'socket');
     // What it leaves behind in its temporary folder is seen in ours.
     const env = { ...process.env, TMPDIR: folder };
-    const child = spawn(process.execPath, [...command, '--socket', socket], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const args = [...command, '--socket', socket, ...options];
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const log: string[] = [];
     await new Promise<void>((listening, failed) => {
       child.once('exit', () => failed(new Error(`ennead-xenstored has ended:\n${log.join('\n')}`)));

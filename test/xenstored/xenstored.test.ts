@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { decodeDomids, decodeQuota } from '../../src/contracts/xenstore-quota.ts';
+import { guestLimits } from '../../src/contracts/xenstore-limits.ts';
+import { decodeDomids, decodeLimits, decodeQuota } from '../../src/contracts/xenstore-quota.ts';
 import { HEADER_BYTES } from '../../src/wire/xenstore-message.ts';
 import { Client } from './client.ts';
 import { Server } from './server.ts';
@@ -154,7 +155,7 @@ test('a connection that ends takes its watches and transactions along', async ()
   });
   await withClients(1, async (client) => {
     const left = async (): Promise<number> => {
-      const domids = decodeDomids(await client.ask('control', ['quota']));
+      const domids = decodeDomids(await client.ask('control', ['domids']));
       const quotas = await Promise.all(domids.map((domid) => client.ask('control', ['quota', String(domid)])));
       return quotas.map(decodeQuota).reduce((sum, quota) => sum + quota!.watches + quota!.transactions, 0);
     };
@@ -229,6 +230,31 @@ test.each(['logic', 'state'] as const)(
     expect(await loaded.stop()).toEqual([]);
   },
 );
+
+test('limits are what the options say, can be set, and outlive a State that is killed', async () => {
+  const limited = await Server.start(undefined, ['--entry-nb', '2000', '-Q', 'memory=70000', '-q', 'memory=60000']);
+  const client = await Client.connect(limited.socket);
+  const control = (...strings: string[]) => client.ask('control', strings);
+  const shown = async () => decodeLimits(await control('quota'), await control('quota-soft'));
+  const first = { ...guestLimits, nodes: 2000, memory: 70000, 'memory-soft': 60000 };
+  expect(await shown()).toEqual(first);
+  expect(await control('quota', 'set', 'watches', '99')).toBe('OK');
+  expect(await control('quota', 'set', 'watches', '0')).toBe('error:EINVAL');
+  process.kill(await limited.pidOf('state'), 'SIGKILL');
+  expect(await shown()).toEqual({ ...first, watches: 99 });
+  expect(await control('help')).toContain('quota\t[set <name> <val>|<domid>]\n');
+  expect(await control('memreport')).toBe('error:EINVAL');
+  await client.close();
+  expect(await limited.stop()).toEqual([]);
+});
+
+test('a limit that no guest may have ends the command with a reason', () => {
+  const { status, stderr } = spawnSync('node', ['bin/ennead-xenstored.mjs', '--socket', '/tmp/x', '--entry-nb', '0'], {
+    encoding: 'utf8',
+  });
+  expect(status).toBe(2);
+  expect(stderr).toContain('nodes can be set from 1 to 16000');
+});
 
 test('when the command is killed, none of its programs runs on', async () => {
   const other = await Server.start();

@@ -1,9 +1,10 @@
 /**
- * How XenStore grows. Arguments: `domains` or `nodes`, and how many. State and Logic in one program on ennead-rt, without Xen, with as many clients and nodes as are wanted. Ratios between the
+ * How XenStore grows. Arguments: `domains` or `nodes`, and how many; `full`, and of what (full.ts). State and Logic in one program on ennead-rt, without Xen, with as many clients and nodes as are wanted. Ratios between the
  * rows are what counts: there is no crossing between VMs here, and no rollback.
  */
 import * as rt from 'ennead:rt';
 import { BUILDER_DOMID, FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
+import { guestLimits } from '../../../src/contracts/xenstore-limits.ts';
 import {
   decodeText,
   encodePacket,
@@ -16,6 +17,7 @@ import type { DomId, EventPort, SharedRegion } from '../../../src/xen/ports.ts';
 import { DirectStore } from '../../../test/fuzz/direct-store.ts';
 import { put, take } from '../../../test/fuzz/ring-client.ts';
 import { homeOf } from '../plan.ts';
+import { measureFull } from './full.ts';
 
 /** Of each domain: about what Linux's front and back ends of a disk and a network card take. */
 const NODES_OF_DOMAIN = 20;
@@ -25,6 +27,8 @@ const STATE_MIB = 256;
 const REQUESTS = 2000;
 const VALUE = encodeText('connected');
 const MIB = 1024 * 1024;
+/** Of all guests together: more than any row has. */
+const limits = { ...guestLimits, 'total-memory': 0xffff_ffff };
 
 class Client {
   constructor(
@@ -70,7 +74,7 @@ function timed(count: number, once: (number: number) => void): number {
 }
 
 function measureDomains(count: number): void {
-  const store = new DirectStore({ memoryMib: STATE_MIB });
+  const store = new DirectStore({ memoryMib: STATE_MIB, limits });
   const builder = builderOf(store);
   const before = rt.heapStats().usedBytes;
   const clients: Client[] = [];
@@ -100,6 +104,7 @@ function measureNodes(count: number): void {
   );
 }
 
-const [what, count] = rt.args;
-if (what === 'domains') measureDomains(Number(count));
-else measureNodes(Number(count));
+const [what, which = ''] = rt.args;
+if (what === 'domains') measureDomains(Number(which));
+else if (what === 'nodes') measureNodes(Number(which));
+else measureFull(which);

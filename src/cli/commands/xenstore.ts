@@ -1,8 +1,9 @@
 /** The store, as the xenstore-* tools show and change it. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { boundsText, isWithinBounds, type LimitName, limitNames } from '../../contracts/xenstore-limits.ts';
 import type { CliEnvironment } from '../environment.ts';
 import { CliError } from '../exit-codes.ts';
-import { quotaTable } from '../text.ts';
+import { quotaText } from '../text.ts';
 import { type ToolstackClient, withToolstack } from '../toolstack-client.ts';
 import { escapeValue, formatTree, type TreeFormat, unescapeValue } from '../xenstore-text.ts';
 import { examples, json, type Output, print } from './output.ts';
@@ -12,6 +13,7 @@ const PATHS = 'in full, or from /local/domain/5, which is Toolstack';
 export function addXenStoreCommands(program: Command, environment: CliEnvironment): void {
   const xenstore = program.command('xenstore').description('the store through which VMs find each other');
   addLooking(xenstore, environment);
+  addQuota(xenstore, environment);
   addReading(xenstore, environment);
   addChanging(xenstore, environment);
   addWatching(xenstore, environment);
@@ -30,14 +32,27 @@ function addLooking(xenstore: Command, environment: CliEnvironment): void {
       const { nodes } = await withToolstack(environment, (toolstack) => toolstack.call('xenstore.tree', { path }));
       print(environment, options, nodes, () => formatTree(path, nodes, options));
     });
-  xenstore
+}
+
+function addQuota(xenstore: Command, environment: CliEnvironment): void {
+  const quota = xenstore
     .command('quota')
-    .description('show how many nodes, watches and transactions each domain has in it')
+    .description('show what guests may have in it, and what each domain has')
     .addOption(json())
     .addHelpText('after', examples('ennead xenstore quota', 'ennead xenstore quota --json'))
     .action(async (output: Output) => {
-      const { domains } = await withToolstack(environment, (toolstack) => toolstack.call('xenstore.quota', {}));
-      print(environment, output, domains, () => quotaTable(domains));
+      const found = await withToolstack(environment, (toolstack) => toolstack.call('xenstore.quota', {}));
+      print(environment, output, found, () => quotaText(found));
+    });
+  quota
+    .command('set')
+    .description('set what each guest may have from now on, until the host is started again')
+    .argument('<limit>', "a limit's name, as `quota` shows it", limitName)
+    .argument('<value>', 'its new value', positive)
+    .addHelpText('after', examples('ennead xenstore quota set nodes 2000', 'ennead xenstore quota set memory 131072'))
+    .action(async (name: LimitName, value: number) => {
+      if (!isWithinBounds(name, value)) throw new CliError('usage', boundsText(name));
+      await withToolstack(environment, (toolstack) => toolstack.call('xenstore.setQuota', { name, value }));
     });
 }
 
@@ -156,6 +171,12 @@ async function showChanges(environment: CliEnvironment, paths: readonly string[]
     },
     { changed },
   );
+}
+
+function limitName(text: string): LimitName {
+  const found = limitNames.find((name) => name === text);
+  if (!found) throw new InvalidArgumentError(`one of ${limitNames.join(', ')}`);
+  return found;
 }
 
 function positive(text: string): number {

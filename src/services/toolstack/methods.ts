@@ -12,7 +12,7 @@ import type { GuestConsole } from './console.ts';
 import { attachedDevices, domainRows, hostReport } from './host-report.ts';
 import { StoreAccess } from './store-access.ts';
 import type { Toolstack } from './toolstack.ts';
-import { xenstoreQuotas } from './xenstore-quota.ts';
+import { setXenstoreQuota, xenstoreQuota } from './xenstore-quota.ts';
 
 type Notify = (method: string, params: object) => void;
 
@@ -87,7 +87,8 @@ function storeHandlers(
   { ports }: Toolstack,
 ): Pick<Handlers, Extract<ToolstackMethod, `xenstore.${string}`>> {
   return {
-    'xenstore.quota': async () => ({ domains: await xenstoreQuotas(ports.xenstore) }),
+    'xenstore.quota': () => xenstoreQuota(ports.xenstore),
+    'xenstore.setQuota': ({ name, value }) => done(setXenstoreQuota(ports.xenstore, name, value)),
     'xenstore.read': async ({ path }) => ({ value: await store.read(path) }),
     'xenstore.list': async ({ path }) => ({ names: await store.list(path) }),
     'xenstore.tree': async ({ path }) => ({ nodes: await store.tree(path) }),

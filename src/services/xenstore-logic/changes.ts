@@ -67,29 +67,33 @@ export interface Conclusion {
 export const acknowledged = encodeStrings(['OK']);
 
 const fires = (firing: StateAnswer<'firedNext'>): Conclusion => ({ result: acknowledged, firing });
-const inTransaction = ({ outcome, ...firing }: StateAnswer<'write'>): Conclusion =>
-  outcome === 'ok' ? fires(firing) : { result: outcome === 'held' ? 'held' : 'ENOENT' };
+/** What is not done, in the protocol's words. @source tools/xenstore/xenstored_{core,transaction,watch}.c */
+export const refusals = {
+  held: 'held',
+  'no-transaction': 'ENOENT',
+  conflict: 'EAGAIN',
+  exists: 'EEXIST',
+  'too-many': 'E2BIG',
+  'too-many-nodes': 'ENOSPC',
+  'too-much-memory': 'ENOMEM',
+} as const;
+type Outcome = 'ok' | keyof typeof refusals;
+const mayFire = ({ outcome, ...firing }: StateAnswer<'firedNext'> & { readonly outcome: Outcome }): Conclusion =>
+  outcome === 'ok' ? fires(firing) : { result: refusals[outcome] };
 
 const conclusions: { readonly [C in StateChange]: (answer: StateAnswer<C>) => Conclusion } = {
   introduce: fires,
   depart: fires,
   make: fires,
-  write: inTransaction,
-  remove: inTransaction,
-  setPermissions: inTransaction,
-  watch: ({ outcome }) => ({ result: ({ ok: acknowledged, exists: 'EEXIST', 'too-many': 'E2BIG' } as const)[outcome] }),
+  write: mayFire,
+  remove: mayFire,
+  setPermissions: mayFire,
+  watch: ({ outcome }) => ({ result: outcome === 'ok' ? acknowledged : refusals[outcome] }),
   unwatch: ({ known }) => ({ result: known ? acknowledged : 'ENOENT' }),
   transactionStart: ({ transaction }) => ({
     result: transaction === 0 ? 'ENOSPC' : encodeStrings([String(transaction)]),
   }),
-  transactionEnd: ({ outcome, ...firing }) => {
-    if (outcome === 'ok') return fires(firing);
-    return {
-      result: ({ 'no-transaction': 'ENOENT', conflict: 'EAGAIN', 'too-many-nodes': 'ENOSPC', held: 'held' } as const)[
-        outcome
-      ],
-    };
-  },
+  transactionEnd: mayFire,
 };
 
 const byNumber: ReadonlyMap<number, StateChange> = new Map(

@@ -39,7 +39,7 @@ class ShownLook implements Look {
   readonly outcome = 'ok';
   readonly exact: boolean;
   private foundPermissions: Permissions | null = null;
-  private foundConnection: Pick<Look, 'target' | 'usage'> | null = null;
+  private foundTarget: Pick<Look, 'target'> | null = null;
 
   constructor(
     private readonly pages: SharedRegion,
@@ -80,24 +80,14 @@ class ShownLook implements Look {
   }
 
   get target(): number | null {
-    return this.connection.target;
-  }
-
-  get usage(): Look['usage'] {
-    return this.connection.usage;
-  }
-
-  private get connection(): Pick<Look, 'target' | 'usage'> {
-    this.foundConnection ??= connectionOf(this.pages, this.request.domid) ?? this.ask(this.request);
-    return this.foundConnection;
+    this.foundTarget ??= connectionOf(this.pages, this.request.domid) ?? this.ask(this.request);
+    return this.foundTarget.target;
   }
 }
 
-function connectionOf(pages: SharedRegion, domid: number): Pick<Look, 'target' | 'usage'> | null {
+function connectionOf(pages: SharedRegion, domid: number): Pick<Look, 'target'> | null {
   const record = find(pages, connectionKey(domid));
-  if (!record) return null;
-  const { target, nodes, memory } = decode(connectionValue, record.value);
-  return { target, usage: { nodes, memory, transactionNodes: 0 } };
+  return record ? decode(connectionValue, record.value) : null;
 }
 
 /** null: there is none, undefined: there may be one that found no room. */

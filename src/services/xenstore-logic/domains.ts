@@ -1,5 +1,6 @@
 /** Clients coming and going: introduction, release, death. What State has to know of it is a change. */
 import { BUILDER_DOMID, LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
+import type { LimitKind } from '../../contracts/xenstore-limits.ts';
 import { resetRings } from '../../kit/ring.ts';
 import {
   CONNECTION_CONNECTED,
@@ -16,6 +17,7 @@ import type { BootClient } from './boot-clients.ts';
 import { Change } from './changes.ts';
 import type { Client, ClientTable } from './client-table.ts';
 import type { Journal } from './journal.ts';
+import { limitKindOf } from './limits.ts';
 import type { LogicPorts } from './ports.ts';
 import type { DomainRequests } from './request.ts';
 import type { StateClient } from './state-client.ts';
@@ -58,7 +60,7 @@ export class Domains implements DomainRequests {
     const ring = this.ports.rings.at(client.ring);
     resetRings(ring);
     ring.store32(CONNECTION_OFFSET, CONNECTION_CONNECTED);
-    return new Change('introduce', { domid, port, announce: this.isDomain(domid) });
+    return new Change('introduce', { domid, port, limits: this.limitsOf(domid), announce: this.isDomain(domid) });
   }
 
   release(domid: DomId): Change | 'ENOENT' {
@@ -117,7 +119,11 @@ export class Domains implements DomainRequests {
     const client = this.table.of(domid) ? null : this.connect(domid, port);
     if (!client) return null;
     client.waiting = true;
-    return new Change('introduce', { domid, port, announce: false });
+    return new Change('introduce', { domid, port, limits: this.limitsOf(domid), announce: false });
+  }
+
+  private limitsOf(domid: DomId): LimitKind {
+    return limitKindOf(this.ports.actsAs(domid));
   }
 
   /** And not one of many connections of another domain. */

@@ -1,36 +1,30 @@
-/** What one client may use. The values for guests are xenstored's defaults. @source tools/xenstore/xenstored_core.c, quota_* */
+/** Whose limits a client has. Those that XenStore-State does not check itself are in the pages that it shows. */
 import { LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
-import type { DomId } from '../../xen/ports.ts';
+import { LIMITS_OFFSET } from '../../contracts/xenstore-contents.ts';
+import { type LimitKind, serviceLimits, shownLimits } from '../../contracts/xenstore-limits.ts';
+import type { DomId, SharedRegion } from '../../xen/ports.ts';
 import { isTrusted } from './privileges.ts';
 
-export interface Limits {
-  readonly nodesMax: number;
-  readonly valueBytesMax: number;
-  /** Bytes of all that it has in the store (`nodeBytes`). */
-  readonly memoryMax: number;
-  readonly watchesMax: number;
-  readonly transactionsMax: number;
-  /** Nodes that one transaction may look at or change. */
-  readonly transactionNodesMax: number;
-  readonly permissionsMax: number;
+export function limitKindOf(domid: DomId): LimitKind {
+  if (isTrusted(domid)) return 'none';
+  return domid <= LAST_SERVICE_DOMID ? 'service' : 'guest';
 }
 
-const guest: Limits = {
-  nodesMax: 1000,
-  // A quarter of xenstored's: the store has a VM of 24 MiB to itself, and keeps its contents three times.
-  memoryMax: 512 * 1024,
-  valueBytesMax: 2048,
-  watchesMax: 128,
-  transactionsMax: 10,
-  transactionNodesMax: 1024,
-  permissionsMax: 5,
-};
+export class ShownLimits {
+  constructor(private readonly pages: SharedRegion) {}
 
-/** A back end has nodes and watches for each of its guests' devices. */
-const service: Limits = { ...guest, nodesMax: 16_000, memoryMax: 2 * 1024 * 1024, watchesMax: 2048 };
+  maxOf(domid: DomId, name: 'node-size' | 'permissions'): number {
+    const kind = limitKindOf(domid);
+    if (kind === 'none') return Number.POSITIVE_INFINITY;
+    return kind === 'guest' ? this.shown(name) : serviceLimits[name];
+  }
 
-/** null: none. */
-export function limitsOf(domid: DomId): Limits | null {
-  if (isTrusted(domid)) return null;
-  return domid <= LAST_SERVICE_DOMID ? service : guest;
+  /** Of everybody's, as with xenstored. */
+  get pathMax(): number {
+    return this.shown('path-max');
+  }
+
+  private shown(name: (typeof shownLimits)[number]): number {
+    return this.pages.load32(LIMITS_OFFSET + 4 * shownLimits.indexOf(name));
+  }
 }

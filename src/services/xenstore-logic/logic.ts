@@ -22,6 +22,7 @@ import { Delivery } from './delivery.ts';
 import { Domains } from './domains.ts';
 import { forgetPartial, receive, unreadBytes } from './inbox.ts';
 import { Journal } from './journal.ts';
+import { ShownLimits } from './limits.ts';
 import type { LogicPorts } from './ports.ts';
 import type { Decision, Request } from './request.ts';
 import { requestTypes } from './request-table.ts';
@@ -40,11 +41,13 @@ export class Logic {
   private readonly journal: Journal;
   private readonly domains: Domains;
   private readonly delivery: Delivery;
+  private readonly limits: ShownLimits;
 
   constructor(private readonly ports: LogicPorts) {
     this.table = new ClientTable(ports.box);
     this.state = new StateClient(ports.state, ports.contents);
     this.journal = new Journal(ports.journal);
+    this.limits = new ShownLimits(ports.contents);
     this.domains = new Domains(ports, this.table, this.state, this.journal);
     const onFault = (client: Client, error: number): void => this.breakOff(client, error);
     this.delivery = new Delivery(ports, this.table, this.state, this.journal, onFault);
@@ -175,6 +178,7 @@ export class Logic {
       payload,
       state: this.state,
       domains: this.domains,
+      limits: this.limits,
     });
     const ownEvent = type === messageTypes.watch ? payload : NOTHING;
     const to = { domid, consumer, type, requestId, transactionId, ownEvent };

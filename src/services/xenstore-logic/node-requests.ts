@@ -1,6 +1,5 @@
 /** Requests about nodes: read, list, write, make, remove, permissions. @source docs/misc/xenstore.txt, tools/xenstore/xenstored_core.c */
 import { isSpecial } from '../../contracts/xenstore-paths.ts';
-import { nodeBytes } from '../../contracts/xenstore-quota.ts';
 import type { Permissions, StateAnswer } from '../../contracts/xenstore-state.ts';
 import {
   concat,
@@ -11,10 +10,8 @@ import {
   PAYLOAD_BYTES_MAX,
 } from '../../wire/xenstore-message.ts';
 import { decodePermission, encodePermission } from '../../wire/xenstore-permissions.ts';
-import type { DomId } from '../../xen/ports.ts';
 import { domidsOf, inherited, isAllowed, type Right, told, withoutAbsent } from './access.ts';
-import { acknowledged, Change } from './changes.ts';
-import { limitsOf } from './limits.ts';
+import { acknowledged, Change, refusals } from './changes.ts';
 import { absolutePath } from './paths.ts';
 import { isPrivileged } from './privileges.ts';
 import type { Decision, Request, RequestHandler } from './request.ts';
@@ -41,7 +38,7 @@ function look(
   what: LookFor = NOTHING_MORE,
 ): Look | ErrorName {
   const { domid, connection, transaction, at, state } = request;
-  const path = given === undefined ? null : named(domid, given, what);
+  const path = given === undefined ? null : named(request, given, what);
   if (path === null) return 'EINVAL';
   const node = state.look({
     domid: connection,
@@ -52,18 +49,18 @@ function look(
     childrenFrom: what.childrenFrom ?? null,
   });
   if (node.outcome === 'no-connection') throw new Error(`xenstore-state does not know domain ${connection}`);
-  if (node.outcome === 'no-transaction') return 'ENOENT';
+  if (node.outcome !== 'ok') return refusals[node.outcome];
   if (!isAllowed(domid, node, path, node.permissions, right)) {
     if (transaction !== 0) state.ask('unsee', { domid: connection, transaction, path });
     return 'EACCES';
   }
-  if (transaction === 0) return { path, node };
-  const limits = limitsOf(domid);
-  return limits && node.usage.transactionNodes > limits.transactionNodesMax ? 'ENOSPC' : { path, node };
+  return { path, node };
 }
 
-const named = (domid: DomId, given: string, { special }: LookFor): string | null =>
-  isSpecial(given) ? (special ? given : null) : absolutePath(domid, given);
+function named({ domid, limits }: Request, given: string, { special }: LookFor): string | null {
+  if (isSpecial(given)) return special ? given : null;
+  return absolutePath(domid, given, limits);
+}
 
 function existing(request: Request, given: string | undefined, right: Right, what?: LookFor): Look | ErrorName {
   const found = look(request, given, right, what);
@@ -112,8 +109,7 @@ export const write: RequestHandler = (request) => {
   const { strings, tail } = decodeStrings(request.payload, 1);
   const found = look(request, strings[0], 'write');
   if (typeof found === 'string') return found;
-  const limits = limitsOf(request.domid);
-  if (limits && tail.length > limits.valueBytesMax) return 'ENOSPC';
+  if (tail.length > request.limits.maxOf(request.domid, 'node-size')) return 'ENOSPC';
   return put(request, found, tail);
 };
 
@@ -125,15 +121,7 @@ export const mkdir: RequestHandler = (request) => {
 
 function put(request: Request, { path, node }: Look, value: Uint8Array | null): Decision {
   const { domid, connection, transaction } = request;
-  const { permissions } = node;
-  const limits = limitsOf(domid);
-  if (limits) {
-    const { usage } = node;
-    if (!node.exact && usage.nodes >= limits.nodesMax) return 'ENOSPC';
-    const bytes = nodeBytes(path, value?.length ?? 0, permissions.length);
-    if (usage.memory + bytes > limits.memoryMax) return 'ENOMEM';
-  }
-  const create = inherited(domid, path, permissions);
+  const create = inherited(domid, path, node.permissions);
   return new Change('write', { domid: connection, transaction, path, value, create });
 }
 
@@ -153,8 +141,7 @@ export const setPermissions: RequestHandler = (request) => {
   const [given, ...texts] = strings;
   const asked = decodePermissions(texts);
   if (!asked || tail.length > 0) return 'EINVAL';
-  const limits = limitsOf(domid);
-  if (limits && asked.length > limits.permissionsMax) return 'ENOSPC';
+  if (asked.length > request.limits.maxOf(domid, 'permissions')) return 'ENOSPC';
   const permissions = withoutAbsent(asked, domains.absent(domidsOf(asked)));
   if (!permissions) return 'ENOENT';
   const found = existing(request, given, 'owner', { special: true });

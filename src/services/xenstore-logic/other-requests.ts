@@ -2,7 +2,6 @@
 import { LAST_GUEST_DOMID } from '../../contracts/domids.ts';
 import { decodeBinary, decodeStrings, decodeText, encodeStrings } from '../../wire/xenstore-message.ts';
 import { acknowledged, Change } from './changes.ts';
-import { limitsOf } from './limits.ts';
 import { homeOf, resolveWatchPath } from './paths.ts';
 import { mayControl } from './privileges.ts';
 import type { RequestHandler } from './request.ts';
@@ -29,20 +28,19 @@ function pathAndToken(payload: Uint8Array): readonly [path: string, token: strin
 }
 
 /** Every watch fires once at once, whether the node is there or not and whoever may read it: see `ownEvent`. */
-export const watch: RequestHandler = ({ domid, connection, payload }) => {
+export const watch: RequestHandler = ({ domid, connection, payload, limits }) => {
   const [given, token] = pathAndToken(payload) ?? [];
-  const path = given === undefined ? null : resolveWatchPath(domid, given);
+  const path = given === undefined ? null : resolveWatchPath(domid, given, limits);
   if (given === undefined || token === undefined || !path) return 'EINVAL';
-  const watchesMax = limitsOf(domid)?.watchesMax ?? null;
   const { absolute, relative } = path;
-  return new Change('watch', { domid: connection, path: absolute, token, relative, watchesMax });
+  return new Change('watch', { domid: connection, path: absolute, token, relative });
 };
 
-export const unwatch: RequestHandler = ({ domid, connection, payload }) => {
+export const unwatch: RequestHandler = ({ domid, connection, payload, limits }) => {
   const [given, token] = pathAndToken(payload) ?? [];
   if (given === undefined || token === undefined) return 'EINVAL';
   // What cannot be watched is not watched.
-  const path = resolveWatchPath(domid, given);
+  const path = resolveWatchPath(domid, given, limits);
   if (!path) return 'ENOENT';
   return new Change('unwatch', { domid: connection, path: path.absolute, token });
 };
@@ -52,17 +50,13 @@ export const resetWatches: RequestHandler = ({ connection, state }) => {
   return acknowledged;
 };
 
-export const transactionStart: RequestHandler = ({ domid, connection, transaction }) => {
-  if (transaction !== 0) return 'EBUSY';
-  const transactionsMax = limitsOf(domid)?.transactionsMax ?? null;
-  return new Change('transactionStart', { domid: connection, transactionsMax });
-};
+export const transactionStart: RequestHandler = ({ connection, transaction }) =>
+  transaction === 0 ? new Change('transactionStart', { domid: connection }) : 'EBUSY';
 
-export const transactionEnd: RequestHandler = ({ domid, connection, transaction, payload }) => {
+export const transactionEnd: RequestHandler = ({ connection, transaction, payload }) => {
   const [verdict] = exactly(payload, 1) ?? [];
   if (verdict !== 'T' && verdict !== 'F') return 'EINVAL';
-  const nodesMax = limitsOf(domid)?.nodesMax ?? null;
-  return new Change('transactionEnd', { domid: connection, transaction, commit: verdict === 'T', nodesMax });
+  return new Change('transactionEnd', { domid: connection, transaction, commit: verdict === 'T' });
 };
 
 export const getDomainPath: RequestHandler = ({ payload }) => {

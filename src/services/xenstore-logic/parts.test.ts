@@ -4,10 +4,10 @@ import type { Permissions } from '../../contracts/xenstore-state.ts';
 import { inherited, isAllowed } from './access.ts';
 import { decodeBootClients } from './boot-clients.ts';
 import { ClientTable } from './client-table.ts';
-import { limitsOf } from './limits.ts';
+import { limitKindOf } from './limits.ts';
 import { absolutePath, resolveWatchPath, toldPath } from './paths.ts';
 import type { RecoveryBox } from './ports.ts';
-import { isPrivileged, mayControl, mayCount } from './privileges.ts';
+import { isPrivileged, mayControl, mayCount, maySetLimits } from './privileges.ts';
 
 describe('absolutePath()', () => {
   it.each([
@@ -17,19 +17,29 @@ describe('absolutePath()', () => {
     [`/${'a'.repeat(2047)}`, `/${'a'.repeat(2047)}`],
     [`/local/domain/5/${'a'.repeat(2048)}`, `/local/domain/5/${'a'.repeat(2048)}`],
   ])('of %s', (given, absolute) => {
-    expect(absolutePath(16, given)).toBe(absolute);
+    expect(absolutePath(16, given, { pathMax: 2048 })).toBe(absolute);
   });
 
   it.each(['', '/a/', '//', 'a//b', '/a b', '/ä', '/a.b', `/${'a'.repeat(2048)}`, `${'a'.repeat(2049)}`])(
     'refuses %s',
     (given) => {
-      expect(absolutePath(16, given)).toBeNull();
+      expect(absolutePath(16, given, { pathMax: 2048 })).toBeNull();
     },
   );
 
+  it('refuses a path that is longer than it was set, without the home that it is in', () => {
+    const limit = { pathMax: 300 };
+    const below = 'a'.repeat(300);
+    expect(absolutePath(16, below, limit)).toBe(`/local/domain/16/${below}`);
+    for (const given of [`${below}a`, `/${below}`]) expect(absolutePath(16, given, limit)).toBeNull();
+  });
+
   it('takes special paths for watches only', () => {
-    expect(resolveWatchPath(16, '@releaseDomain')).toEqual({ absolute: '@releaseDomain', relative: false });
-    expect(resolveWatchPath(16, '@')).toBeNull();
+    expect(resolveWatchPath(16, '@releaseDomain', { pathMax: 2048 })).toEqual({
+      absolute: '@releaseDomain',
+      relative: false,
+    });
+    expect(resolveWatchPath(16, '@', { pathMax: 2048 })).toBeNull();
   });
 
   it('a watcher is told the kind of path that it asked with', () => {
@@ -94,11 +104,11 @@ describe('privileges', () => {
     expect(isPrivileged(domid, path)).toBe(expected);
   });
 
-  it("only Builder controls domains, only Toolstack counts what they use; guests have xenstored's limits, services more, the privileged none", () => {
+  it('only Builder controls domains, only Toolstack counts what they use and sets what they may use; the privileged have no limits', () => {
     expect([4, 5, 6, 16].map(mayControl)).toEqual([true, false, false, false]);
     expect([4, 5, 6, 16].map(mayCount)).toEqual([false, true, false, false]);
-    expect([4, 5].map(limitsOf)).toEqual([null, null]);
-    expect([6, 16].map((domid) => limitsOf(domid)?.nodesMax)).toEqual([16_000, 1000]);
+    expect([4, 5, 6, 16].map(maySetLimits)).toEqual([false, true, false, false]);
+    expect([1, 4, 5, 6, 15, 16].map(limitKindOf)).toEqual(['none', 'none', 'none', 'service', 'service', 'guest']);
   });
 });
 

@@ -17,6 +17,7 @@ export function admitDomain0(): void {
     reads: [],
     control: true,
     counts: true,
+    limits: true,
     why: 'the permissions of the socket are the only ones that xenstored has for it',
   });
 }
@@ -37,6 +38,8 @@ export function mayReadAll(domid: DomId, path: string): boolean {
 export const mayControl = (domid: DomId): boolean => privileges.get(domid)?.control ?? false;
 
 export const mayCount = (domid: DomId): boolean => privileges.get(domid)?.counts ?? false;
+
+export const maySetLimits = (domid: DomId): boolean => privileges.get(domid)?.limits ?? false;
 
 /** Whether limits do not apply to the domain. */
 export const isTrusted = (domid: DomId): boolean => privileges.has(domid);

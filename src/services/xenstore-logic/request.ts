@@ -2,6 +2,7 @@
 import type { ErrorName } from '../../wire/xenstore-message.ts';
 import type { DomId } from '../../xen/ports.ts';
 import type { Change } from './changes.ts';
+import type { ShownLimits } from './limits.ts';
 import type { StateClient } from './state-client.ts';
 
 export interface Request {
@@ -16,6 +17,7 @@ export interface Request {
   readonly payload: Uint8Array;
   readonly state: StateClient;
   readonly domains: DomainRequests;
+  readonly limits: ShownLimits;
 }
 
 /** What the requests of the control kind do to clients. */

@@ -6,11 +6,13 @@ import {
   GLANCE_BYTES,
   HASH,
   hashOf,
+  LIMITS_OFFSET,
   MISSING_OFFSET,
   NEXT,
   type RecordBody,
   recordsOffset,
 } from '../../contracts/xenstore-contents.ts';
+import { type Limits, shownLimits } from '../../contracts/xenstore-limits.ts';
 import { encodeText } from '../../wire/xenstore-message.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 
@@ -36,6 +38,10 @@ export class Contents {
   constructor(private readonly region: SharedRegion) {
     this.end = recordsOffset(region);
     this.endMax = region.size - GLANCE_BYTES;
+  }
+
+  showLimits(values: Limits): void {
+    for (const [at, name] of shownLimits.entries()) this.region.store32(LIMITS_OFFSET + 4 * at, values[name]);
   }
 
   /** null: there is nothing under the key any more. */

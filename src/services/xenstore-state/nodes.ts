@@ -3,6 +3,7 @@ import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 import { nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { GONE, type Permissions, permissions } from '../../contracts/xenstore-state.ts';
 import { bytes, counter, type Decoded, i32, list, nullable, struct, text, u16, word } from '../../wire/binary.ts';
+import type { Accounts } from './accounts.ts';
 
 type Children = Set<string>;
 /** Most nodes have none: they share this set, and nobody adds to it. */
@@ -34,6 +35,8 @@ export const savedNodes = struct({ generation: counter, nodes: list(struct({ pat
 
 export interface NodeMap {
   get(path: string): StoreNode | undefined;
+  /** The node as this map's own, whose children may be altered. */
+  own(path: string): StoreNode | undefined;
   put(path: string, node: StoreNode): void;
   delete(path: string): void;
   /** A number larger than all before. */
@@ -78,7 +81,7 @@ export function applyTo(nodes: NodeMap, { kind, path, value, permissions: given 
 
 /** null leaves a node that is there as it is. */
 function write(nodes: NodeMap, path: string, value: Uint8Array | null, create: Permissions): void {
-  const present = nodes.get(path);
+  const present = nodes.own(path);
   if (present && value !== null) nodes.put(path, { ...present, value, generation: nodes.nextGeneration() });
   if (present) return;
   const generation = nodes.nextGeneration();
@@ -98,7 +101,7 @@ function remove(nodes: NodeMap, path: string): readonly Nearest[] {
 }
 
 function setPermissions(nodes: NodeMap, path: string, given: Permissions): void {
-  const node = nodes.get(path);
+  const node = nodes.own(path);
   if (node) nodes.put(path, { ...node, permissions: given, generation: nodes.nextGeneration() });
 }
 
@@ -118,9 +121,41 @@ function subtree(nodes: NodeMap, path: string): Nearest[] {
 }
 
 function alterChildren(nodes: NodeMap, path: string, alter: (children: Children) => Children): void {
-  const node = nodes.get(path);
+  const node = nodes.own(path);
   if (!node) return;
   nodes.put(path, { ...node, children: alter(node.children), generation: nodes.nextGeneration() });
+}
+
+/** The nodes that a change puts or deletes. */
+export function touchedBy(nodes: NodeMap, { kind, path }: NodeChange): string[] {
+  if (kind === 'remove') return [...subtree(nodes, path).map((gone) => gone.path), parentOf(path)];
+  const touched = [path];
+  for (let at = path; !nodes.get(at) && at !== ROOT; touched.push(at)) at = parentOf(at);
+  return touched;
+}
+
+export interface Growth {
+  readonly owner: number;
+  readonly nodes: number;
+  readonly bytes: number;
+}
+const NO_GROWTH: Growth = { owner: 0, nodes: 0, bytes: 0 };
+
+/** What a change adds to what somebody owns. One that leaves less is no growth, and neither is a new owner: who gives nodes away has no limits. */
+export function growthOf(nodes: NodeMap, change: NodeChange): Growth {
+  const { kind, path, value, permissions } = change;
+  if (kind === 'remove') return NO_GROWTH;
+  const present = nodes.get(path);
+  const [owner] = present?.permissions ?? permissions;
+  if (!owner) return NO_GROWTH;
+  if (!present) {
+    const made = touchedBy(nodes, change).filter((at) => !nodes.get(at));
+    const bytes = made.reduce((sum, at) => sum + nodeBytes(at, 0, permissions.length), value?.length ?? 0);
+    return { owner: owner.domid, nodes: made.length, bytes };
+  }
+  const before = nodeBytes(path, value ? present.value.length : 0, kind === 'write' ? 0 : present.permissions.length);
+  const after = nodeBytes(path, value?.length ?? 0, kind === 'write' ? 0 : permissions.length);
+  return { owner: owner.domid, nodes: 0, bytes: after - before };
 }
 
 export const savedOwners = list(struct({ domid: u16, nodes: i32, bytes: i32 }));
@@ -135,14 +170,15 @@ const NOTHING_OWNED: Owned = { nodes: 0, bytes: 0 };
 export class Owners {
   private readonly owned = new Map<number, Owned>();
 
-  constructor(private readonly changed: (domid: number) => void = () => {}) {}
+  /** `grown`: what a domain owns takes so many bytes more. */
+  constructor(private readonly grown: (domid: number, bytes: number) => void = () => {}) {}
 
   of(domid: number): Owned {
     return this.owned.get(domid) ?? NOTHING_OWNED;
   }
 
   domids(): number[] {
-    return [...this.owned.keys()].filter((domid) => this.of(domid).nodes > 0);
+    return [...this.owned.keys()].filter((domid) => this.of(domid).nodes > 0 || this.of(domid).bytes > 0);
   }
 
   /** `before` and `after` are the same path's node, where there is one. */
@@ -170,7 +206,7 @@ export class Owners {
     if (domid === undefined || (nodes === 0 && bytes === 0)) return;
     const owned = this.of(domid);
     this.owned.set(domid, { nodes: owned.nodes + nodes, bytes: owned.bytes + bytes });
-    this.changed(domid);
+    this.grown(domid, bytes);
   }
 }
 
@@ -186,15 +222,19 @@ export class BaseNodes implements NodeMap {
   readonly owners: Owners;
   private generation = 0;
 
-  /** `changed`: a node has, `ownerChanged`: the number of a domain's nodes has. */
+  /** `changed`: a node has. */
   constructor(
     private readonly changed: (path: string) => void,
-    ownerChanged: (domid: number) => void,
+    accounts: Accounts,
   ) {
-    this.owners = new Owners(ownerChanged);
+    this.owners = new Owners((domid, bytes) => accounts.add(domid, bytes));
   }
 
   get(path: string): StoreNode | undefined {
+    return this.nodes.get(path);
+  }
+
+  own(path: string): StoreNode | undefined {
     return this.nodes.get(path);
   }
 

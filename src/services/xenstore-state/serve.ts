@@ -14,7 +14,6 @@ import { encodeFrame, FrameReader } from '../../wire/frame.ts';
 import { concat } from '../../wire/xenstore-message.ts';
 import {
   type Clock,
-  type DomId,
   type EventChannels,
   type EventPort,
   type Grants,
@@ -25,9 +24,9 @@ import {
 import { Box, type BoxPorts } from './box.ts';
 import { Contents } from './contents.ts';
 import { answerMessage } from './messages.ts';
-import { XenStoreState } from './state.ts';
+import { type StateSettings, XenStoreState } from './state.ts';
 
-export interface ServePorts {
+export interface ServePorts extends StateSettings {
   readonly page: SharedRegion;
   /** For the pages that Logic reads, and those that it writes. */
   readonly grants: Pick<Grants, 'share'>;
@@ -36,9 +35,6 @@ export interface ServePorts {
   readonly eventChannels: EventChannels;
   readonly box: BoxPorts;
   readonly clock: Pick<Clock, 'after'>;
-  /** Only it reads the root, as with xenstored: whoever builds VMs. */
-  readonly rootOwner: DomId;
-  readonly log: Log;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -54,7 +50,7 @@ export function serveState(ports: ServePorts): void {
   const journal = grants.share(XENSTORE_LOGIC_DOMID, JOURNAL_PAGES, true);
   const pages = { contents: contents.refs, journal: journal.refs };
   const box = new Box(ports.box);
-  const state = new XenStoreState(new Contents(contents.region), pages, ports.rootOwner);
+  const state = new XenStoreState(new Contents(contents.region), pages, ports);
   restore(state, box, log);
   const server = new Server(state, box, page, log);
   server.answer(STARTED);

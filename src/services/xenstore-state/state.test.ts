@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BUILDER_DOMID } from '../../contracts/domids.ts';
+import { UNSENT_BYTES_MAX } from '../../contracts/xenstore-limits.ts';
 import {
   CHANGE,
   CONTEXT_BYTES_MAX,
@@ -10,7 +11,6 @@ import {
   REFUSED,
   stateChanges,
   stateNotes,
-  UNSENT_BYTES_MAX,
   WATCHERS_MAX,
 } from '../../contracts/xenstore-state.ts';
 import { decode, encode } from '../../wire/binary.ts';
@@ -27,23 +27,26 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function freshState(): XenStoreState {
   const { region, refs } = new MemoryXen().add(2).grants.share(3, 4, false);
-  return new XenStoreState(new Contents(region), { contents: refs, journal: [] }, BUILDER_DOMID);
+  return new XenStoreState(
+    new Contents(region),
+    { contents: refs, journal: [] },
+    { rootOwner: BUILDER_DOMID, log: () => undefined },
+  );
 }
 
 function withClients() {
   const state = freshState();
-  for (const domid of [GUEST, OTHER]) state.answer('introduce', { domid, port: 5, announce: false });
+  for (const domid of [GUEST, OTHER]) state.answer('introduce', { domid, port: 5, limits: 'none', announce: false });
   return {
     state,
     write: (path: string, value: string, transaction = 0) =>
       state.answer('write', { domid: GUEST, transaction, path, value: bytes(value), create: owned(GUEST) }),
     look: (path: string, transaction = 0, childrenFrom: number | null = null, at = 0) =>
       state.answer('look', { domid: GUEST, transaction, at, path, value: true, childrenFrom }),
-    begin: (domid = GUEST) => state.answer('transactionStart', { domid, transactionsMax: null }).transaction,
-    end: (transaction: number, nodesMax: number | null = null) =>
-      state.answer('transactionEnd', { domid: GUEST, transaction, commit: true, nodesMax }),
+    begin: (domid = GUEST) => state.answer('transactionStart', { domid }).transaction,
+    end: (transaction: number) => state.answer('transactionEnd', { domid: GUEST, transaction, commit: true }),
     watch: (path: string, token: string, domid = GUEST) =>
-      state.answer('watch', { domid, path, token, relative: false, watchesMax: null }),
+      state.answer('watch', { domid, path, token, relative: false }),
   };
 }
 
@@ -90,27 +93,20 @@ describe('look', () => {
 });
 
 describe('the count of nodes', () => {
-  it('follows creation, removal, change of owner, transactions and their end', () => {
-    const { state, write, look, begin, end } = withClients();
+  it('follows creation, removal, change of owner, and the end of a transaction', () => {
+    const { state, write, begin, end } = withClients();
+    const nodes = () => state.answer('counts', {}).domains.find(({ domid }) => domid === GUEST)?.nodes;
     write('/a/b/c', '');
-    expect(look('/').usage.nodes).toBe(3);
+    expect(nodes()).toBe(3);
     state.answer('setPermissions', { domid: GUEST, transaction: 0, path: '/a/b', permissions: owned(OTHER) });
-    expect(look('/').usage.nodes).toBe(2);
+    expect(nodes()).toBe(2);
     const transaction = begin();
     write('/a/d', '', transaction);
-    expect([look('/', transaction).usage.nodes, look('/').usage.nodes]).toEqual([3, 2]);
+    expect(nodes()).toBe(2);
     end(transaction);
-    expect(look('/').usage.nodes).toBe(3);
+    expect(nodes()).toBe(3);
     state.answer('remove', { domid: GUEST, transaction: 0, path: '/a' });
-    expect(look('/').usage.nodes).toBe(0);
-  });
-
-  it("over the bound at a transaction's end refuses it whole", () => {
-    const { write, look, begin, end } = withClients();
-    const transaction = begin();
-    write('/a/b', '', transaction);
-    expect(end(transaction, 1).outcome).toBe('too-many-nodes');
-    expect(look('/a').exact).toBe(false);
+    expect(nodes()).toBe(0);
   });
 });
 
@@ -167,13 +163,6 @@ describe('a transaction', () => {
     write('/a', 'after');
     expect(look('/a', transaction).value).toEqual(bytes('before'));
   });
-
-  it('over the bound is not started', () => {
-    const { state } = withClients();
-    const start = () => state.answer('transactionStart', { domid: GUEST, transactionsMax: 1 }).transaction;
-    expect(start()).not.toBe(0);
-    expect(start()).toBe(0);
-  });
 });
 
 describe('a transaction that keeps conflicting', () => {
@@ -205,7 +194,7 @@ describe('a transaction that keeps conflicting', () => {
     expect(state.answer('remove', { domid: OTHER, transaction: 0, path: '/a' }).outcome).toBe('held');
     const theirs = begin(OTHER);
     state.answer('write', { domid: OTHER, transaction: theirs, path: '/a', value: bytes('y'), create: owned(OTHER) });
-    const ending = { domid: OTHER, transaction: theirs, commit: true, nodesMax: null };
+    const ending = { domid: OTHER, transaction: theirs, commit: true };
     expect(state.answer('transactionEnd', ending).outcome).toBe('held');
     write('/a', 'mine', transaction);
     expect(end(transaction).outcome).toBe('ok');
@@ -216,7 +205,7 @@ describe('a transaction that keeps conflicting', () => {
   it('holds nobody up for ever, nor services, nor its own domain', () => {
     const { state, write, end, transaction, overwrite } = conflicting();
     const service = { domid: BUILDER_DOMID, transaction: 0, path: '/c', value: null, create: owned(BUILDER_DOMID) };
-    state.answer('introduce', { domid: BUILDER_DOMID, port: 1, announce: false });
+    state.answer('introduce', { domid: BUILDER_DOMID, port: 1, limits: 'none', announce: false });
     expect(state.answer('write', { ...service, path: '/a' }).outcome).toBe('ok');
     for (let time = 0; time < HELD_MAX; time += 1) expect(overwrite()).toBe('held');
     expect(overwrite()).toBe('ok');
@@ -230,14 +219,14 @@ describe('a transaction that keeps conflicting', () => {
   it('that does not end gives way to another one that keeps conflicting', () => {
     const { state, write, overwrite } = conflicting();
     write('/b', '');
-    const start = () => state.answer('transactionStart', { domid: OTHER, transactionsMax: null }).transaction;
+    const start = () => state.answer('transactionStart', { domid: OTHER }).transaction;
     const looked = (transaction: number) =>
       state.answer('look', { domid: OTHER, transaction, at: 0, path: '/b', value: false, childrenFrom: null });
     for (let time = 0; time < CONFLICTS_MAX + 12; time += 1) {
       const transaction = start();
       looked(transaction);
       write('/b', String(time));
-      state.answer('transactionEnd', { domid: OTHER, transaction, commit: true, nodesMax: null });
+      state.answer('transactionEnd', { domid: OTHER, transaction, commit: true });
     }
     expect(overwrite()).toBe('ok');
   });
@@ -277,12 +266,11 @@ describe('watches', () => {
     ).toBeNull();
   });
 
-  it('are bounded, not doubled, and gone with their domain', () => {
+  it('are not doubled, and gone with their domain', () => {
     const { state, write, watch } = withClients();
-    const one = { domid: GUEST, path: '/a', token: 't', relative: false, watchesMax: 1 };
+    const one = { domid: GUEST, path: '/a', token: 't', relative: false };
     expect(state.answer('watch', one).outcome).toBe('ok');
     expect(state.answer('watch', one).outcome).toBe('exists');
-    expect(state.answer('watch', { ...one, token: 'u' }).outcome).toBe('too-many');
     expect(state.answer('unwatch', { domid: OTHER, path: '/a', token: 't' }).known).toBe(false);
     watch('/a', 'other', OTHER);
     state.answer('forget', { domid: GUEST });
@@ -346,7 +334,7 @@ describe('a change', () => {
   const watchChange = (number: number, token: string) => {
     const [operation, codec] = stateChanges.watch;
     const header = encode(changeHeader, { number, context: bytes(`context ${number}`) });
-    const request = encode(codec, { domid: GUEST, path: '/a', token, relative: false, watchesMax: null });
+    const request = encode(codec, { domid: GUEST, path: '/a', token, relative: false });
     return Uint8Array.of(CHANGE, ...header, operation, ...request);
   };
   const outcome = (answer: Uint8Array) => {
@@ -389,10 +377,7 @@ describe('what Logic should never ask', () => {
     ['to write a special path', (state: XenStoreState) => put(state, '@releaseDomain', owned(GUEST))],
     ['to write something that is no path', (state: XenStoreState) => put(state, '/a//b', owned(GUEST))],
     ['for a node without an owner', (state: XenStoreState) => put(state, '/a', [])],
-    [
-      'for a domain without a connection',
-      (state: XenStoreState) => state.answer('transactionStart', { domid: 99, transactionsMax: null }),
-    ],
+    ['for a domain without a connection', (state: XenStoreState) => state.answer('transactionStart', { domid: 99 })],
     [
       'to keep more of a request than there can be',
       (state: XenStoreState) => state.answer('keepPartial', { domid: GUEST, bytes: new Uint8Array(4113), until: 0 }),

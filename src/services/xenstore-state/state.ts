@@ -1,7 +1,9 @@
 /** XenStore-State's answers to Logic, one for each operation of the contract. It believes nothing that would break its own order. */
 import { LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
 import { connectionKey, connectionValue, type RecordBody } from '../../contracts/xenstore-contents.ts';
+import { guestLimits, isWithinBounds, type Limits } from '../../contracts/xenstore-limits.ts';
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
+import { TRANSACTION_BYTES, watchBytes } from '../../contracts/xenstore-quota.ts';
 import {
   CHILDREN_BYTES_MAX,
   FIRED_MAX,
@@ -17,7 +19,9 @@ import {
 } from '../../contracts/xenstore-state.ts';
 import { bytes, type Decoded, decode, encode, list, struct, u16, u32 } from '../../wire/binary.ts';
 import { encodeText } from '../../wire/xenstore-message.ts';
-import { Connections, NO_PARTIAL, savedConnections } from './connections.ts';
+import type { Log } from '../../xen/ports.ts';
+import { Accounts } from './accounts.ts';
+import { type Connection, Connections, NO_PARTIAL, savedConnections } from './connections.ts';
 import { type Contents, RECORD_BYTES_MAX } from './contents.ts';
 import {
   applyTo,
@@ -29,6 +33,7 @@ import {
   type StoreNode,
   savedNodes,
 } from './nodes.ts';
+import { Quota, savedLimits } from './quota.ts';
 import { Transaction } from './transaction.ts';
 import { savedTransactions, Transactions } from './transactions.ts';
 import { savedWatches, type Watch, Watches } from './watches.ts';
@@ -55,8 +60,17 @@ const savedState = struct({
   lastBatch: u32,
   lastChange,
   named: list(u16),
+  limits: savedLimits,
   starts: struct({ state: u32, logic: u32 }),
 });
+
+export interface StateSettings {
+  /** Only it reads the root, as with xenstored: whoever builds VMs. */
+  readonly rootOwner: number;
+  /** Of guests, as long as nobody sets others. */
+  readonly limits?: Limits;
+  readonly log: Log;
+}
 
 const EMPTY = new Uint8Array(0);
 const SPECIAL_PATHS = ['@introduceDomain', '@releaseDomain'];
@@ -65,13 +79,12 @@ export class XenStoreState {
   /** What Logic is not yet shown of the changes. */
   private readonly changedNodes = new Set<string>();
   private readonly changedConnections = new Set<number>();
-  private readonly base = new BaseNodes(
-    (path) => this.changedNodes.add(path),
-    (domid) => this.changedConnections.add(domid),
-  );
-  private readonly watches = new Watches();
-  private readonly connections = new Connections();
-  private readonly transactions = new Transactions(this.base);
+  private readonly accounts = new Accounts();
+  private readonly quota: Quota;
+  private readonly base = new BaseNodes((path) => this.changedNodes.add(path), this.accounts);
+  private readonly watches = new Watches(this.accounts);
+  private readonly connections: Connections;
+  private readonly transactions: Transactions;
   /** Of the last change. */
   private lastFired: readonly Fired[] = [];
   private lastBatch = 0;
@@ -83,11 +96,15 @@ export class XenStoreState {
   constructor(
     private readonly contents: Contents,
     private readonly pages: SharedPages,
-    private readonly rootOwner: number,
+    private readonly settings: StateSettings,
   ) {
-    const permissions: Permissions = [{ domid: rootOwner, access: 'none' }];
+    this.quota = new Quota(settings.limits ?? guestLimits, this.accounts, settings.log);
+    this.connections = new Connections(this.accounts, this.quota);
+    this.transactions = new Transactions(this.base, this.accounts, this.quota);
+    const permissions: Permissions = [{ domid: settings.rootOwner, access: 'none' }];
     for (const path of [ROOT, ...SPECIAL_PATHS])
       this.base.put(path, { value: EMPTY, permissions, children: NO_CHILDREN, generation: 0 });
+    contents.showLimits(this.quota.guests);
     this.show();
   }
 
@@ -105,6 +122,7 @@ export class XenStoreState {
       lastBatch: this.lastBatch,
       lastChange: this.lastChange,
       named: [...this.named],
+      limits: this.quota.save(),
       starts: this.starts,
     });
   }
@@ -121,6 +139,8 @@ export class XenStoreState {
     this.lastChange = saved.lastChange;
     this.starts = saved.starts;
     for (const domid of saved.named) this.named.add(domid);
+    this.quota.load(saved.limits);
+    this.contents.showLimits(this.quota.guests);
     for (const { domid } of this.connections.all()) this.changedConnections.add(domid);
     this.show();
   }
@@ -139,9 +159,9 @@ export class XenStoreState {
       named: [...this.named].filter((domid) => !this.connections.get(domid)),
     }),
     pages: () => this.pages,
-    introduce: ({ domid, port, announce }) => {
+    introduce: ({ domid, port, limits, announce }) => {
       this.drop(domid);
-      this.connections.add(domid, port);
+      this.connections.add(domid, port, limits);
       this.changedConnections.add(domid);
       return this.firing(announce ? this.announced('@introduceDomain') : []);
     },
@@ -166,6 +186,13 @@ export class XenStoreState {
       return { known: true };
     },
     counts: () => ({ domains: this.counts() }),
+    limits: () => ({ values: this.quota.save() }),
+    setLimit: ({ name, value }) => {
+      if (!isWithinBounds(name, value)) throw new Refusal(`${name}: ${value}`);
+      this.quota.set(name, value);
+      this.contents.showLimits(this.quota.guests);
+      return {};
+    },
     look: (request) => this.look(request),
     write: ({ domid, transaction, path, value, create }) => {
       demandPath(path);
@@ -191,18 +218,16 @@ export class XenStoreState {
       return this.firing(nodes.flatMap((node) => this.apply({ kind: 'make', ...node })));
     },
     firedNext: ({ from }) => this.firedFrom(from),
-    watch: ({ watchesMax, ...watch }) => {
-      this.demandConnection(watch.domid);
+    watch: (watch) => {
+      const { domid, path, token } = watch;
+      const { limits } = this.demandConnection(domid);
       if (this.watches.has(watch)) return { outcome: 'exists' };
-      if (watchesMax !== null && this.watches.of(watch.domid).watches >= watchesMax) return { outcome: 'too-many' };
+      if (this.watches.countOf(domid) >= this.quota.maxOf(limits, 'watches')) return { outcome: 'too-many' };
+      if (!this.quota.allows(limits, domid, domid, watchBytes(path, token))) return { outcome: 'too-much-memory' };
       this.watches.add(watch);
-      this.changedConnections.add(watch.domid);
       return { outcome: 'ok' };
     },
-    unwatch: ({ domid, path, token }) => {
-      this.changedConnections.add(domid);
-      return { known: this.watches.remove(domid, path, token) };
-    },
+    unwatch: ({ domid, path, token }) => ({ known: this.watches.remove(domid, path, token) }),
     starts: () => this.starts,
     started: ({ who }) => {
       this.starts = { ...this.starts, [who]: this.starts[who] + 1 };
@@ -221,15 +246,17 @@ export class XenStoreState {
       this.forget(domid);
       return {};
     },
-    transactionStart: ({ domid, transactionsMax }) => {
-      this.demandConnection(domid);
-      const tooMany = transactionsMax !== null && this.transactions.countOf(domid) >= transactionsMax;
-      return { transaction: tooMany ? 0 : this.transactions.start(domid) };
+    transactionStart: ({ domid }) => {
+      const { limits } = this.demandConnection(domid);
+      const tooMany = this.transactions.countOf(domid) >= this.quota.maxOf(limits, 'transactions');
+      const isRefused = tooMany || !this.quota.allows(limits, domid, domid, TRANSACTION_BYTES);
+      return { transaction: isRefused ? 0 : this.transactions.start(domid) };
     },
     transactionKnown: ({ domid, transaction }) => ({ known: this.transactions.of(domid, transaction) !== undefined }),
-    transactionEnd: ({ domid, transaction, commit, nodesMax }) => {
+    transactionEnd: ({ domid, transaction, commit }) => {
+      const limits = this.connections.get(domid)?.limits ?? 'none';
       const isThere = (named: number): boolean => this.isThere(named);
-      const { outcome, changes } = this.transactions.end(domid, transaction, commit, nodesMax, isThere);
+      const { outcome, changes } = this.transactions.end(domid, transaction, commit, limits, isThere);
       return { outcome, ...this.firing(changes.flatMap((change) => this.apply(change))) };
     },
     queue: ({ batch, messages }) => {
@@ -250,18 +277,15 @@ export class XenStoreState {
   private look({ domid, transaction, at, path, value, childrenFrom }: StateRequest<'look'>): StateAnswer<'look'> {
     const connection = this.connections.get(domid);
     const nodes = transaction === 0 ? this.base : this.transactions.of(domid, transaction);
-    if (nodes instanceof Transaction) nodes.remember(path, at);
+    const excess = connection && nodes instanceof Transaction ? this.quota.excessOfLook(connection, nodes, path) : null;
+    if (nodes instanceof Transaction && !excess) nodes.remember(path, at);
     const found = nodes && nearest(nodes, path);
     const exact = found?.path === path;
     const names = exact && childrenFrom !== null ? encodeNames(found.node.children) : EMPTY;
     const from = childrenFrom ?? 0;
     return {
-      outcome: !connection ? 'no-connection' : nodes ? 'ok' : 'no-transaction',
+      outcome: !connection ? 'no-connection' : nodes ? (excess ?? 'ok') : 'no-transaction',
       target: connection?.target ?? null,
-      usage:
-        nodes instanceof Transaction
-          ? { nodes: nodes.nodesOf(domid), memory: this.memoryOf(domid), transactionNodes: nodes.size }
-          : { nodes: this.base.owners.of(domid).nodes, memory: this.memoryOf(domid), transactionNodes: 0 },
       exact,
       parentExists: exact || found?.path === parentOf(path),
       permissions: found?.node.permissions ?? [],
@@ -273,14 +297,25 @@ export class XenStoreState {
   }
 
   private change(domid: number, id: number, change: NodeChange): StateAnswer<'write'> {
-    this.demandConnection(domid);
-    if (change.kind === 'setPermissions') this.name(change.permissions.map((permission) => permission.domid));
-    if (id === 0 && this.transactions.hold(domid, [change])) return { outcome: 'held', ...this.firing([]) };
-    if (id === 0) return { outcome: 'ok', ...this.firing(this.apply(change)) };
+    const connection = this.demandConnection(domid);
     const transaction = this.transactions.of(domid, id);
-    if (!transaction) return { outcome: 'no-transaction', ...this.firing([]) };
+    const refusal = this.refusalOf(connection, id, transaction, change);
+    if (refusal) return { outcome: refusal, ...this.firing([]) };
+    if (change.kind === 'setPermissions') this.name(change.permissions.map((permission) => permission.domid));
+    if (!transaction) return { outcome: 'ok', ...this.firing(this.apply(change)) };
     transaction.change(change);
     return { outcome: 'ok', ...this.firing([]) };
+  }
+
+  private refusalOf(
+    connection: Connection,
+    id: number,
+    transaction: Transaction | undefined,
+    change: NodeChange,
+  ): Exclude<StateAnswer<'write'>['outcome'], 'ok'> | null {
+    if (id === 0 && this.transactions.hold(connection.domid, [change])) return 'held';
+    if (id !== 0 && !transaction) return 'no-transaction';
+    return this.quota.excessOf(connection, this.base, transaction, change);
   }
 
   /** Makes a change on the store itself; the watches it fires. */
@@ -348,16 +383,12 @@ export class XenStoreState {
       .map((domid) => ({
         domid,
         nodes: this.base.owners.of(domid).nodes,
-        watches: this.watches.of(domid).watches,
+        watches: this.watches.countOf(domid),
         transactions: this.transactions.countOf(domid),
-        memory: this.memoryOf(domid),
+        outstanding: this.connections.outstandingOf(domid),
+        memory: this.accounts.of(domid),
+        events: this.connections.unsentBytesOf(domid),
       }));
-  }
-
-  private memoryOf(domid: number): number {
-    const unsent = this.connections.get(domid)?.unsentBytes ?? 0;
-    const kept = this.base.owners.of(domid).bytes + this.watches.of(domid).bytes;
-    return kept + this.transactions.bytesOf(domid) + unsent;
   }
 
   /** Before an answer leaves, Logic is shown what it changes. */
@@ -371,9 +402,7 @@ export class XenStoreState {
   private connectionRecord(domid: number): RecordBody | null {
     const connection = this.connections.get(domid);
     if (!connection) return null;
-    const { target } = connection;
-    const { nodes } = this.base.owners.of(domid);
-    const value = encode(connectionValue, { target, nodes, memory: this.memoryOf(domid) });
+    const value = encode(connectionValue, { target: connection.target });
     return { permissions: [], generation: 0, value, children: EMPTY };
   }
 
@@ -382,7 +411,7 @@ export class XenStoreState {
     this.named.delete(domid);
     const owned = this.base.ownedBy(domid);
     const fired = owned.flatMap((path) => this.apply({ kind: 'remove', path, value: null, permissions: [] }));
-    this.base.forget(domid, this.rootOwner);
+    this.base.forget(domid, this.settings.rootOwner);
     return fired;
   }
 
@@ -398,17 +427,19 @@ export class XenStoreState {
 
   private drop(domid: number): void {
     this.forget(domid);
+    this.quota.forget(domid);
     for (const changed of this.connections.remove(domid)) this.changedConnections.add(changed);
   }
 
   private forget(domid: number): void {
-    this.changedConnections.add(domid);
     this.watches.forget(domid);
     this.transactions.forget(domid);
   }
 
-  private demandConnection(domid: number): void {
-    if (!this.connections.get(domid)) throw new Refusal(`domain ${domid} has no connection`);
+  private demandConnection(domid: number): Connection {
+    const connection = this.connections.get(domid);
+    if (!connection) throw new Refusal(`domain ${domid} has no connection`);
+    return connection;
   }
 }
 

@@ -2,8 +2,9 @@
  * Transactions: what one sees is the store as it was when the transaction first looked, with its own changes. At the end the nodes
  * that it looked at must be unchanged, then its changes are made again on the store itself.
  */
-import { nodeBytes } from '../../contracts/xenstore-quota.ts';
-import { counter, type Decoded, list, nullable, struct, text, u16, u32 } from '../../wire/binary.ts';
+import { COPIED_CHILD_BYTES, nodeBytes, TRANSACTION_BYTES } from '../../contracts/xenstore-quota.ts';
+import { counter, type Decoded, flag, list, nullable, struct, text, u16, u32 } from '../../wire/binary.ts';
+import type { Accounts } from './accounts.ts';
 import {
   applyTo,
   type BaseNodes,
@@ -17,53 +18,78 @@ import {
   savedNode,
   savedOwners,
   toSaved,
+  touchedBy,
 } from './nodes.ts';
 
 export const savedTransaction = struct({
   domid: u16,
   copies: list(struct({ path: text, node: nullable(savedNode) })),
   seen: list(struct({ path: text, generation: counter })),
-  newlySeen: nullable(struct({ path: text, at: u32 })),
+  newlySeen: nullable(struct({ path: text, at: u32, copied: flag })),
   changes: list(nodeChange),
   owners: savedOwners,
+  bytes: u32,
 });
 type SavedTransaction = Decoded<typeof savedTransaction>;
 
 const ABSENT = 0;
+
+/** A copy shares its value with the store. */
+const copyBytes = (path: string, node: StoreNode | undefined): number =>
+  nodeBytes(path, 0, 0) + COPIED_CHILD_BYTES * (node?.children.size ?? 0);
+const noteBytes = ({ path, value, permissions }: NodeChange): number =>
+  nodeBytes(path, value?.length ?? 0, permissions.length);
 
 export class Transaction implements NodeMap {
   private readonly copies = new Map<string, StoreNode | undefined>();
   /** path → its generation when it was first looked at, ABSENT for a node that was not there. */
   private readonly seen = new Map<string, number>();
   /** What the last look has added to it, and in which request. */
-  private newlySeen: { readonly path: string; readonly at: number } | null = null;
-  private readonly owners = new Owners();
+  private newlySeen: { readonly path: string; readonly at: number; readonly copied: boolean } | null = null;
+  /** What the domains own more than in the store. */
+  readonly owners = new Owners();
   readonly changes: NodeChange[] = [];
-  private changeBytes = 0;
+  /** What it keeps of its own. */
+  private bytes = 0;
 
   constructor(
     private readonly base: BaseNodes,
     readonly domid: number,
-  ) {}
+    private readonly accounts: Accounts,
+  ) {
+    this.grow(TRANSACTION_BYTES);
+  }
+
+  /** Nobody has to account for it any more. */
+  close(): void {
+    this.grow(-this.bytes);
+  }
 
   /** From now on a change of this node by another one is a conflict. */
   remember(path: string, at: number): void {
     if (this.newlySeen?.path === path && this.newlySeen.at === at) return;
-    this.newlySeen = this.seen.has(path) ? null : { path, at };
+    this.newlySeen = this.seen.has(path) ? null : { path, at, copied: !this.copies.has(path) };
     if (this.newlySeen === null) return;
     this.seen.set(path, this.base.get(path)?.generation ?? ABSENT);
-    this.get(path);
+    this.own(path);
+  }
+
+  /** What remembering takes. */
+  costOfLook(path: string): { readonly copies: number; readonly bytes: number } {
+    return this.copies.has(path) ? { copies: 0, bytes: 0 } : { copies: 1, bytes: copyBytes(path, this.base.get(path)) };
+  }
+
+  costOf(change: NodeChange): { readonly copies: number; readonly bytes: number } {
+    const copied = touchedBy(this, change).filter((path) => !this.copies.has(path));
+    const bytes = copied.reduce((sum, path) => sum + copyBytes(path, this.base.get(path)), noteBytes(change));
+    return { copies: copied.length, bytes };
   }
 
   /** Seen at once, and to be made again on the store at the end. */
   change(change: NodeChange): void {
     applyTo(this, change);
-    this.note(change);
-  }
-
-  private note(change: NodeChange): void {
     this.changes.push(change);
-    this.changeBytes += nodeBytes(change.path, change.value?.length ?? 0, change.permissions.length);
+    this.grow(noteBytes(change));
   }
 
   hasSeen(path: string): boolean {
@@ -79,24 +105,33 @@ export class Transaction implements NodeMap {
   unsee(path: string): void {
     if (this.newlySeen?.path !== path) return;
     this.seen.delete(path);
+    if (this.newlySeen.copied) {
+      this.grow(-copyBytes(path, this.copies.get(path)));
+      this.copies.delete(path);
+    }
     this.newlySeen = null;
   }
 
   get(path: string): StoreNode | undefined {
+    return this.copies.has(path) ? this.copies.get(path) : this.base.get(path);
+  }
+
+  own(path: string): StoreNode | undefined {
     if (!this.copies.has(path)) {
       const node = this.base.get(path);
       this.copies.set(path, node && { ...node, children: copyOf(node.children) });
+      this.grow(copyBytes(path, node));
     }
     return this.copies.get(path);
   }
 
   put(path: string, node: StoreNode): void {
-    this.owners.moved(path, this.get(path), node);
+    this.owners.moved(path, this.own(path), node);
     this.copies.set(path, node);
   }
 
   delete(path: string): void {
-    this.owners.moved(path, this.get(path), undefined);
+    this.owners.moved(path, this.own(path), undefined);
     this.copies.set(path, undefined);
   }
 
@@ -107,11 +142,6 @@ export class Transaction implements NodeMap {
   /** Nodes of the domain as the transaction sees them. */
   nodesOf(domid: number): number {
     return this.base.owners.of(domid).nodes + this.owners.of(domid).nodes;
-  }
-
-  /** What it keeps of its own: copies of nodes share their values with the store. */
-  get bytes(): number {
-    return this.changeBytes + this.size * nodeBytes('', 0, 1);
   }
 
   get size(): number {
@@ -132,16 +162,23 @@ export class Transaction implements NodeMap {
       newlySeen: this.newlySeen,
       changes: this.changes,
       owners: this.owners.save(),
+      bytes: this.bytes,
     };
   }
 
-  static load(base: BaseNodes, saved: SavedTransaction): Transaction {
-    const transaction = new Transaction(base, saved.domid);
+  static load(base: BaseNodes, saved: SavedTransaction, accounts: Accounts): Transaction {
+    const transaction = new Transaction(base, saved.domid, accounts);
     for (const { path, node } of saved.copies) transaction.copies.set(path, node ? fromSaved(node) : undefined);
     for (const { path, generation } of saved.seen) transaction.seen.set(path, generation);
     transaction.newlySeen = saved.newlySeen;
-    for (const change of saved.changes) transaction.note(change);
+    transaction.changes.push(...saved.changes);
+    transaction.grow(saved.bytes - transaction.bytes);
     transaction.owners.load(saved.owners);
     return transaction;
+  }
+
+  private grow(bytes: number): void {
+    this.bytes += bytes;
+    this.accounts.add(this.domid, bytes);
   }
 }

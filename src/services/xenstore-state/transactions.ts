@@ -1,7 +1,11 @@
 /** The open transactions: who has which, and how they end. */
+
+import type { LimitKind } from '../../contracts/xenstore-limits.ts';
 import type { StateAnswer } from '../../contracts/xenstore-state.ts';
 import { type Decoded, list, struct, u32 } from '../../wire/binary.ts';
+import type { Accounts } from './accounts.ts';
 import type { BaseNodes, NodeChange } from './nodes.ts';
+import type { Quota } from './quota.ts';
 import { Reservations, savedReservations } from './reservations.ts';
 import { savedTransaction, Transaction } from './transaction.ts';
 
@@ -18,13 +22,17 @@ export class Transactions {
   private readonly reservations = new Reservations();
   private last = 0;
 
-  constructor(private readonly base: BaseNodes) {}
+  constructor(
+    private readonly base: BaseNodes,
+    private readonly accounts: Accounts,
+    private readonly quota: Quota,
+  ) {}
 
   /** Its number; never 0. */
   start(domid: number): number {
     do this.last = (this.last % 0xffffffff) + 1;
     while (this.open.has(this.last));
-    this.open.set(this.last, new Transaction(this.base, domid));
+    this.open.set(this.last, new Transaction(this.base, domid, this.accounts));
     this.reservations.started(domid, this.last);
     return this.last;
   }
@@ -39,11 +47,6 @@ export class Transactions {
     return [...this.open.values()].filter((transaction) => transaction.domid === domid).length;
   }
 
-  bytesOf(domid: number): number {
-    const own = [...this.open.values()].filter((transaction) => transaction.domid === domid);
-    return own.reduce((sum, { bytes }) => sum + bytes, 0);
-  }
-
   domids(): number[] {
     return [...this.open.values()].map(({ domid }) => domid);
   }
@@ -56,12 +59,12 @@ export class Transactions {
     domid: number,
     id: number,
     commit: boolean,
-    nodesMax: number | null,
+    limits: LimitKind,
     isThere: (domid: number) => boolean,
   ): { outcome: Outcome; changes: NodeChange[] } {
     const ending = this.of(domid, id);
     if (!ending) return { outcome: 'no-transaction', changes: [] };
-    const outcome = commit ? this.outcomeOf(ending, nodesMax, isThere) : 'ok';
+    const outcome = commit ? this.outcomeOf(ending, limits, isThere) : 'ok';
     if (outcome !== 'held') this.close(id);
     if (outcome === 'conflict') this.reservations.conflicted(domid);
     if (outcome !== 'ok' || !commit) return { outcome, changes: [] };
@@ -94,18 +97,20 @@ export class Transactions {
 
   load({ last, open, reservations }: Decoded<typeof savedTransactions>): void {
     this.last = last;
-    for (const { id, transaction } of open) this.open.set(id, Transaction.load(this.base, transaction));
+    for (const { id, transaction } of open) this.open.set(id, Transaction.load(this.base, transaction, this.accounts));
     this.reservations.load(reservations);
   }
 
-  private outcomeOf(ending: Transaction, nodesMax: number | null, isThere: (domid: number) => boolean): Outcome {
+  private outcomeOf(ending: Transaction, limits: LimitKind, isThere: (domid: number) => boolean): Outcome {
     const named = ending.changes.flatMap(({ permissions }) => permissions.map(({ domid }) => domid));
     if (ending.conflicts() || !named.every(isThere)) return 'conflict';
-    if (nodesMax !== null && ending.nodesOf(ending.domid) > nodesMax) return 'too-many-nodes';
+    const excess = this.quota.excessOfEnd({ domid: ending.domid, limits }, ending);
+    if (excess) return excess;
     return this.hold(ending.domid, ending.changes) ? 'held' : 'ok';
   }
 
   private close(id: number): void {
+    this.open.get(id)?.close();
     this.open.delete(id);
     this.reservations.ended(id);
   }

@@ -2,6 +2,7 @@
 import { isSpecial, parentOf, ROOT } from '../../contracts/xenstore-paths.ts';
 import { watchBytes } from '../../contracts/xenstore-quota.ts';
 import { type Decoded, flag, list, struct, text, u16 } from '../../wire/binary.ts';
+import type { Accounts } from './accounts.ts';
 
 const watch = struct({ domid: u16, path: text, token: text, relative: flag });
 export type Watch = Decoded<typeof watch>;
@@ -18,14 +19,16 @@ const same = (a: Watch, domid: number, token: string): boolean => a.domid === do
 export class Watches {
   private readonly byPath = new Map<string, Placed[]>();
   private lastOrder = 0;
-  private readonly counts = new Map<number, { readonly watches: number; readonly bytes: number }>();
+  private readonly counts = new Map<number, number>();
 
-  of(domid: number): { readonly watches: number; readonly bytes: number } {
-    return this.counts.get(domid) ?? { watches: 0, bytes: 0 };
+  constructor(private readonly accounts: Accounts) {}
+
+  countOf(domid: number): number {
+    return this.counts.get(domid) ?? 0;
   }
 
   domids(): number[] {
-    return [...this.counts.keys()].filter((domid) => this.of(domid).watches > 0);
+    return [...this.counts.keys()];
   }
 
   has({ domid, path, token }: Watch): boolean {
@@ -47,7 +50,6 @@ export class Watches {
     // Whoever is introduced has none, and there may be thousands of others'.
     if (!this.counts.has(domid)) return;
     for (const path of [...this.byPath.keys()]) this.keep(path, (watch) => watch.domid !== domid);
-    this.counts.delete(domid);
   }
 
   /** Those that a change of `path` concerns: at it and above it. */
@@ -87,7 +89,9 @@ export class Watches {
   }
 
   private count({ domid, path, token }: Watch, times: 1 | -1): void {
-    const { watches, bytes } = this.of(domid);
-    this.counts.set(domid, { watches: watches + times, bytes: bytes + times * watchBytes(path, token) });
+    const count = this.countOf(domid) + times;
+    if (count === 0) this.counts.delete(domid);
+    else this.counts.set(domid, count);
+    this.accounts.add(domid, times * watchBytes(path, token));
   }
 }

@@ -1,16 +1,11 @@
 /** A XenStore in memory that speaks the port, not the protocol: for the tests of everybody who uses a XenStore. */
-import {
-  BUILDER_DOMID,
-  LAST_SERVICE_DOMID,
-  TOOLSTACK_DOMID,
-  XENSTORE_LOGIC_DOMID,
-  XENSTORE_STATE_DOMID,
-} from '../../contracts/domids.ts';
-import { type DomainQuota, encodeDomids, encodeQuota, nodeBytes } from '../../contracts/xenstore-quota.ts';
+import { BUILDER_DOMID, LAST_SERVICE_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import { type DomainQuota, nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { waitForNode } from '../../kit/xenstore-wait.ts';
 import { encodeText } from '../../wire/xenstore-message.ts';
 import { type Clock, type DomId, PortError } from '../ports.ts';
 import type { NewNode, NodePermission, XenStore, XenStoreWriter } from '../xenstore-port.ts';
+import { MemoryControl } from './xenstore-control.ts';
 import {
   emptyTree,
   homeOf,
@@ -40,6 +35,7 @@ export class MemoryXenStore {
   private readonly tree: Tree = emptyTree(BUILDER_DOMID);
   private readonly watches = new Set<Watch>();
   private readonly privileged: Set<DomId>;
+  readonly control = new MemoryControl(() => this.quotas());
   /** Domains that were introduced and not yet released. */
   readonly introduced = new Map<DomId, { gfn: number; port: number }>();
 
@@ -96,7 +92,9 @@ export class MemoryXenStore {
         nodes: count(owners, domid),
         watches: count(watchers, domid),
         transactions: 0,
+        outstanding: 0,
         memory: memory(domid),
+        events: 0,
       }));
   }
 
@@ -252,17 +250,9 @@ class Connection implements XenStore {
     this.store.domainGone(domid, true);
   }
 
-  async control(command: string, asked?: string): Promise<string> {
+  async control(command: string, ...parameters: readonly string[]): Promise<string> {
     this.check();
-    if (this.domid === BUILDER_DOMID && command === 'starts') return startsOnce(asked);
-    if (this.domid !== TOOLSTACK_DOMID || command === 'starts')
-      throw new PortError('EACCES', 'xenstore control', command);
-    if (command !== 'quota') throw new PortError('EINVAL', 'xenstore control', command);
-    const quotas = this.store.quotas();
-    if (asked === undefined) return encodeDomids(quotas.map(({ domid }) => domid));
-    const quota = quotas.find(({ domid }) => String(domid) === asked);
-    if (!quota) throw new PortError('ENOENT', 'xenstore control', asked);
-    return encodeQuota(quota);
+    return this.store.control.answer(this.domid, command, parameters);
   }
 
   close(): void {
@@ -289,11 +279,4 @@ class Connection implements XenStore {
     if (!this.store.subject(this.domid).privileged)
       throw new PortError('EACCES', `xenstore ${operation}`, String(this.domid));
   }
-}
-
-/** Nothing here starts again: XenStore's two programs are not even there. */
-function startsOnce(domid: string | undefined): string {
-  if (domid !== String(XENSTORE_STATE_DOMID) && domid !== String(XENSTORE_LOGIC_DOMID))
-    throw new PortError('EINVAL', 'xenstore control', 'starts');
-  return '1';
 }

@@ -42,7 +42,11 @@ class Disk {
 }
 
 function freshState(): XenStoreState {
-  return new XenStoreState(new Contents(pages(4)), { contents: [], journal: [] }, BUILDER_DOMID);
+  return new XenStoreState(
+    new Contents(pages(4)),
+    { contents: [], journal: [] },
+    { rootOwner: BUILDER_DOMID, log: () => undefined },
+  );
 }
 
 const owned = (domid: number) => [{ domid, access: 'none' }] as const;
@@ -63,14 +67,14 @@ const asked = fc.oneof(
     return { domid: by, transaction: id, path: where, permissions: owned(33 - by) };
   }),
   operation('watch', fc.tuple(domid, path, fc.constantFrom('t', 'u')), ([by, where, token]) => {
-    return { domid: by, path: where, token, relative: false, watchesMax: null };
+    return { domid: by, path: where, token, relative: false };
   }),
   operation('unwatch', fc.tuple(domid, path), ([by, where]) => ({ domid: by, path: where, token: 't' })),
-  operation('transactionStart', domid, (by) => ({ domid: by, transactionsMax: 3 })),
+  operation('transactionStart', domid, (by) => ({ domid: by })),
   operation('transactionEnd', fc.tuple(domid, transaction, fc.boolean()), ([by, id, commit]) => {
-    return { domid: by, transaction: id, commit, nodesMax: null };
+    return { domid: by, transaction: id, commit };
   }),
-  operation('introduce', domid, (by) => ({ domid: by, port: 9, announce: true })),
+  operation('introduce', domid, (by) => ({ domid: by, port: 9, limits: 'guest', announce: true })),
   operation('depart', domid, (by) => ({ gone: [by], strangers: [by], shut: [33 - by], announce: true })),
   operation('look', fc.tuple(domid, transaction, path), ([by, id, where]) => {
     return { domid: by, transaction: id, at: 0, path: where, value: true, childrenFrom: 0 };

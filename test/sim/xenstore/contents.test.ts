@@ -18,8 +18,12 @@ function show(pages: number) {
   const xen = new MemoryXen();
   const [state, logic] = [xen.add(XENSTORE_STATE_DOMID), xen.add(XENSTORE_LOGIC_DOMID)];
   const { region, refs } = state.grants.share(XENSTORE_LOGIC_DOMID, pages, false);
-  const server = new XenStoreState(new Contents(region), { contents: refs, journal: [] }, BUILDER_DOMID);
-  for (const domid of CLIENTS) server.answer('introduce', { domid, port: 5, announce: false });
+  const server = new XenStoreState(
+    new Contents(region),
+    { contents: refs, journal: [] },
+    { rootOwner: BUILDER_DOMID, log: () => undefined },
+  );
+  for (const domid of CLIENTS) server.answer('introduce', { domid, port: 5, limits: 'guest', announce: false });
   return { server, pages: logic.grants.map(XENSTORE_STATE_DOMID, refs, false) };
 }
 
@@ -30,9 +34,9 @@ function shown(pages: SharedRegion, request: StateRequest<'look'>): StateAnswer<
     const look = lookAt(pages, request, () => {
       throw asked;
     });
-    const { outcome, target, usage, exact, parentExists } = look;
+    const { outcome, target, exact, parentExists } = look;
     const { permissions, generation, value, childrenBytes, children } = look;
-    return { outcome, target, usage, exact, parentExists, permissions, generation, value, childrenBytes, children };
+    return { outcome, target, exact, parentExists, permissions, generation, value, childrenBytes, children };
   } catch (error) {
     if (error === asked) return undefined;
     throw error;
@@ -73,7 +77,7 @@ function make(server: XenStoreState, one: Change): void {
   else if (one.is === 'target') server.answer('setTarget', { domid, target: one.target });
   else {
     server.answer('depart', { gone: [domid], strangers: [], shut: [], announce: false });
-    server.answer('introduce', { domid, port: 6, announce: false });
+    server.answer('introduce', { domid, port: 6, limits: 'guest', announce: false });
   }
 }
 
