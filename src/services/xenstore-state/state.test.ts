@@ -125,6 +125,20 @@ describe('counts', () => {
   });
 });
 
+describe('a guest that has lost its connection and lives', () => {
+  it('keeps what it owns, and is named to whoever looks for the dead', () => {
+    const { state, write } = withClients();
+    write('/a', 'x');
+    const owner = () => state.answer('counts', {}).domains.find(({ domid }) => domid === GUEST)?.nodes;
+    state.answer('depart', { gone: [GUEST], strangers: [], shut: [], announce: true });
+    expect(owner()).toBe(1);
+    expect(state.answer('connections', {}).named).toEqual([GUEST]);
+    state.answer('depart', { gone: [], strangers: [GUEST], shut: [], announce: false });
+    expect(owner()).toBeUndefined();
+    expect(state.answer('connections', {}).named).toEqual([]);
+  });
+});
+
 describe('a transaction', () => {
   it('conflicts when a node that it looked at has changed, come or gone, and then is over', () => {
     const { state, write, look, begin, end } = withClients();
