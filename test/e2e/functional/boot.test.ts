@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
+import type { StoreQuota } from '../../../src/contracts/toolstack.ts';
+import { guestLimits } from '../../../src/contracts/xenstore-limits.ts';
 import { ennead, enneadJson, tryEnnead } from '../ennead.ts';
 import { REFUSAL_BY_XEN } from '../host-verdict.ts';
 
@@ -65,6 +67,14 @@ describe('a booted host', () => {
     expect(await ennead('xenstore', 'read', note)).toBe('seen\n');
     await ennead('xenstore', 'rm', '/local/domain/5/data');
     expect(await tryEnnead('xenstore', 'write', '/local/domain/4/name', 'mine')).toMatchObject({ status: 14 });
+  });
+
+  it('shows what guests may have in XenStore and what each VM has, and sets it', async () => {
+    await ennead('xenstore', 'quota', 'set', 'nodes', '900');
+    const { limits, domains } = (await enneadJson('xenstore', 'quota')) as StoreQuota;
+    expect(limits).toEqual({ ...guestLimits, nodes: 900 });
+    expect(domains.filter(({ nodes }) => nodes > 0).map(({ domid }) => domid)).toEqual([1, 4, 5, 6, 7]);
+    await ennead('xenstore', 'quota', 'set', 'nodes', String(guestLimits.nodes));
   });
 
   it('shows the log of one VM', async () => {
