@@ -1,5 +1,5 @@
 /** Bytes that each domain has in the store, whatever they are of, and how much that is together. */
-import { LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
+import { FIRST_DRIVER_DOMID, LAST_SERVICE_DOMID } from '../../contracts/domids.ts';
 import { GUEST_SHARE_BYTES } from '../../contracts/xenstore-limits.ts';
 
 const beyondShare = (bytes: number): number => Math.max(0, bytes - GUEST_SHARE_BYTES);
@@ -7,7 +7,7 @@ const beyondShare = (bytes: number): number => Math.max(0, bytes - GUEST_SHARE_B
 export class Accounts {
   private readonly byDomid = new Map<number, number>();
   guests = 0;
-  services = 0;
+  drivers = 0;
   /** What guests have of `guests` beyond their own shares. */
   private borrowed = 0;
   /** Those whose shares have to be kept for them. */
@@ -23,12 +23,10 @@ export class Accounts {
     const after = before + bytes;
     if (after === 0) this.byDomid.delete(domid);
     else this.byDomid.set(domid, after);
-    if (domid <= LAST_SERVICE_DOMID) {
-      this.services += bytes;
-      return;
-    }
-    this.guests += bytes;
-    this.borrowed += beyondShare(after) - beyondShare(before);
+    if (domid > LAST_SERVICE_DOMID) {
+      this.guests += bytes;
+      this.borrowed += beyondShare(after) - beyondShare(before);
+    } else if (domid >= FIRST_DRIVER_DOMID) this.drivers += bytes;
   }
 
   /** Whether all guests together stay within `max`, and whoever has less than its share can still have it. */

@@ -266,6 +266,12 @@ describe('the memory of all guests together', () => {
     expect(write('/b', 1000, BUILDER_DOMID)).toBe('ok');
   });
 
+  it('and that of services have nothing to do with what Builder and Toolstack have', () => {
+    const { write } = store();
+    for (let count = 0; count < 300; count += 1) write(`/b/${count}`, 2000, BUILDER_DOMID);
+    for (const domid of [GUEST, SERVICE]) expect(write(`/of-${domid}`, 2000, domid)).toBe('ok');
+  });
+
   it("is free again with a guest's death", () => {
     const { state, write } = store({ 'total-memory': total });
     until((count) => write(`/16/${count}`, 1000));

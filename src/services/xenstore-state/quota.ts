@@ -97,7 +97,7 @@ export class Quota {
     // What others may write in a service's nodes is bounded by the nodes, which are its own.
     if (owner !== by) return true;
     const { accounts } = this;
-    return accounts.of(owner) + bytes <= serviceLimits.memory && accounts.services + bytes <= SERVICES_MEMORY_MAX;
+    return accounts.of(owner) + bytes <= serviceLimits.memory && accounts.drivers + bytes <= SERVICES_MEMORY_MAX;
   }
 
   save(): Decoded<typeof savedLimits> {
