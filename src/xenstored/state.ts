@@ -11,8 +11,8 @@ import { decodeLimits } from './limits.ts';
 import { LocalXen } from './local-xen.ts';
 import { startInFolder } from './start.ts';
 
-/** There is no VM here to bound it. Pages take memory when they are first written. */
-const LIKE_A_VM_OF_MIB = 256;
+/** There is no VM here to bound it: as many pages as ennead-rt has in one region (1024). They take memory when they are first written. */
+const LIKE_A_VM_OF_MIB = 64;
 
 startInFolder('xenstore-state', (folder, log) => {
   const xen = new LocalXen(folder, XENSTORE_STATE_DOMID, inboxes.state);
