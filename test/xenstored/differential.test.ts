@@ -114,6 +114,26 @@ test('every program gives the same answers and the same events', () =>
     { numRuns: RUNS },
   ));
 
+test('of what goes with a removed node, what is below is told first', async () => {
+  const plain = { client: 0, transaction: null } as const;
+  const paths = ['/d/a', '/d/a/x', '/d/a/x/y', '/d/a/z'];
+  const program: readonly Step[] = [
+    ...paths.map((p) => ({ ...plain, type: 'mkdir' as const, strings: [p] })),
+    ...paths.map((p) => ({ ...plain, type: 'watch' as const, strings: [p, 't'] })),
+    { ...plain, type: 'rm', strings: ['/d/a'] },
+  ];
+  const told: string[][][][] = [];
+  for (const { socket } of [reference, ours]) {
+    const side = await Side.open(socket);
+    for (const each of program) expect(await side.do(each)).toBe('OK');
+    told.push(await side.events());
+    await side.close();
+  }
+  const [expected, found] = told;
+  expect(found).toEqual(expected);
+  expect(found?.[0]?.slice(paths.length).map(([p]) => p)).toEqual(['/d/a/x/y', '/d/a/x', '/d/a/z', '/d/a']);
+});
+
 /** Seen once in ten thousand programs: it ends by an assertion of its own (consider_message: conn->in == NULL). That program says nothing. */
 const REFERENCE_DEATHS_MAX = 2;
 let deaths = 0;

@@ -69,7 +69,7 @@ export const nodeChange = struct({
 });
 export type NodeChange = Decoded<typeof nodeChange>;
 
-/** The removed nodes, top first. */
+/** The removed nodes. */
 export function applyTo(nodes: NodeMap, { kind, path, value, permissions: given }: NodeChange): readonly Nearest[] {
   if (kind === 'remove') return remove(nodes, path);
   if (kind === 'write') write(nodes, path, value, given);
@@ -114,10 +114,11 @@ function asAbove(nodes: NodeMap, path: string, given: Permissions): Permissions 
 const areEqual = (a: Permissions, b: Permissions): boolean =>
   a.length === b.length && a.every(({ domid, access }, at) => b[at]?.domid === domid && b[at]?.access === access);
 
+/** What is below a node comes before it, as xenstored removes it. */
 function subtree(nodes: NodeMap, path: string): Nearest[] {
   const node = nodes.get(path);
   if (!node) return [];
-  return [{ path, node }, ...[...node.children].flatMap((name) => subtree(nodes, childOf(path, name)))];
+  return [...[...node.children].flatMap((name) => subtree(nodes, childOf(path, name))), { path, node }];
 }
 
 function alterChildren(nodes: NodeMap, path: string, alter: (children: Children) => Children): void {

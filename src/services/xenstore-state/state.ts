@@ -329,7 +329,7 @@ export class XenStoreState {
     // Whoever could or can read the node, or its parent, may know of the change.
     const readableBy = [...before, ...this.permissionsAt(path), ...this.permissionsAt(parentOf(path))];
     const own = this.fired(path, watches, readableBy);
-    return removed.length < 2 ? own : [...own, ...removed.slice(1).flatMap((gone) => this.lost(gone, removed))];
+    return removed.length < 2 ? own : [...removed.slice(0, -1).flatMap((gone) => this.lost(gone, removed)), ...own];
   }
 
   /** A node that went with one above it: only those who watch it by name are told. */

@@ -364,6 +364,19 @@ describe('domains', () => {
     expect(await builder.read('/local/domain/16/x')).toBe('1');
   });
 
+  it('that watch below a removed node are told of what is below first', async () => {
+    const { store, builder } = await withRawClient();
+    await builder.write('/top/a/b', 'x');
+    await builder.write('/top/c', 'x');
+    const told: string[] = [];
+    for (const path of ['/top', '/top/a', '/top/a/b', '/top/c']) await builder.watch(path, (seen) => told.push(seen));
+    await store.xen.settle();
+    told.length = 0;
+    await builder.remove('/top');
+    await store.xen.settle();
+    expect(told).toEqual(['/top/a/b', '/top/a', '/top/c', '/top']);
+  });
+
   it('that die take along what they own, with everything below, and who watches it is told', async () => {
     const { store, builder } = await withRawClient();
     const [guest, other] = [store.connect(16), await store.addClient(builder, 17)];
