@@ -158,6 +158,16 @@ describe('a transaction', () => {
     }
   });
 
+  it('conflicts when a node has changed since it made a child of it, and it looks at the node then', () => {
+    const { write, look, begin, end } = withClients();
+    write('/a', 'old');
+    const transaction = begin();
+    write('/a/mine', '1', transaction);
+    write('/a', 'new');
+    expect(new TextDecoder().decode(look('/a', transaction).value)).toBe('old');
+    expect(end(transaction).outcome).toBe('conflict');
+  });
+
   it('does not conflict with a new sibling of a node that it makes', () => {
     const { write, look, begin, end } = withClients();
     write('/a', '');

@@ -23,7 +23,7 @@ import {
 
 export const savedTransaction = struct({
   domid: u16,
-  copies: list(struct({ path: text, node: nullable(savedNode) })),
+  copies: list(struct({ path: text, node: nullable(savedNode), generation: counter })),
   seen: list(struct({ path: text, generation: counter })),
   newlySeen: nullable(struct({ path: text, at: u32, copied: flag })),
   changes: list(nodeChange),
@@ -42,7 +42,9 @@ const noteBytes = ({ path, value, permissions }: NodeChange): number =>
 
 export class Transaction implements NodeMap {
   private readonly copies = new Map<string, StoreNode | undefined>();
-  /** path → its generation when it was first looked at, ABSENT for a node that was not there. */
+  /** path → the node's generation when it was copied, ABSENT for one that was not there. */
+  private readonly copied = new Map<string, number>();
+  /** Of those that were looked at, the same. */
   private readonly seen = new Map<string, number>();
   /** What the last look has added to it, and in which request. */
   private newlySeen: { readonly path: string; readonly at: number; readonly copied: boolean } | null = null;
@@ -70,8 +72,9 @@ export class Transaction implements NodeMap {
     if (this.newlySeen?.path === path && this.newlySeen.at === at) return;
     this.newlySeen = this.seen.has(path) ? null : { path, at, copied: !this.copies.has(path) };
     if (this.newlySeen === null) return;
-    this.seen.set(path, this.base.get(path)?.generation ?? ABSENT);
+    // What it sees is the copy, which may be older than this look: it was made for a child of the node.
     this.own(path);
+    this.seen.set(path, this.copied.get(path) ?? ABSENT);
   }
 
   /** What remembering takes. */
@@ -108,6 +111,7 @@ export class Transaction implements NodeMap {
     if (this.newlySeen.copied) {
       this.grow(-copyBytes(path, this.copies.get(path)));
       this.copies.delete(path);
+      this.copied.delete(path);
     }
     this.newlySeen = null;
   }
@@ -120,6 +124,7 @@ export class Transaction implements NodeMap {
     if (!this.copies.has(path)) {
       const node = this.base.get(path);
       this.copies.set(path, node && { ...node, children: copyOf(node.children) });
+      this.copied.set(path, node?.generation ?? ABSENT);
       this.grow(copyBytes(path, node));
     }
     return this.copies.get(path);
@@ -157,7 +162,9 @@ export class Transaction implements NodeMap {
   save(): SavedTransaction {
     return {
       domid: this.domid,
-      copies: [...this.copies].map(([path, node]) => ({ path, node: node ? toSaved(node) : null })),
+      copies: [...this.copies].map(([path, node]) => {
+        return { path, node: node ? toSaved(node) : null, generation: this.copied.get(path) ?? ABSENT };
+      }),
       seen: [...this.seen].map(([path, generation]) => ({ path, generation })),
       newlySeen: this.newlySeen,
       changes: this.changes,
@@ -168,7 +175,10 @@ export class Transaction implements NodeMap {
 
   static load(base: BaseNodes, saved: SavedTransaction, accounts: Accounts): Transaction {
     const transaction = new Transaction(base, saved.domid, accounts);
-    for (const { path, node } of saved.copies) transaction.copies.set(path, node ? fromSaved(node) : undefined);
+    for (const { path, node, generation } of saved.copies) {
+      transaction.copies.set(path, node ? fromSaved(node) : undefined);
+      transaction.copied.set(path, generation);
+    }
     for (const { path, generation } of saved.seen) transaction.seen.set(path, generation);
     transaction.newlySeen = saved.newlySeen;
     transaction.changes.push(...saved.changes);
