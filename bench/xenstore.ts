@@ -4,9 +4,10 @@
  */
 import { parseArgs } from 'node:util';
 import { interruptible } from '../src/image/interruption.ts';
-import { buildParts } from './xenstore/images.ts';
+import { buildParts } from '../test/virtual-store/images.ts';
 import { measureServer } from './xenstore/machine.ts';
 import { type Server, servers } from './xenstore/plan.ts';
+import { programs } from './xenstore/steps.ts';
 import { type Measurement, table } from './xenstore/table.ts';
 
 const HELP = `usage: npm run bench:xenstore -- [--quick] [--clients N]… [--server NAME]…
@@ -46,7 +47,7 @@ async function measureAll(signal: AbortSignal): Promise<Measurement[]> {
   const wanted = values.server.map(serverNamed);
   const durationMs = values.quick ? QUICK_DURATION_MS : DURATION_MS;
   const measurements: Measurement[] = [];
-  const parts = await buildParts();
+  const parts = await buildParts(programs);
   for (const clients of counts)
     for (const server of wanted) {
       const startedMs = performance.now();

@@ -7,7 +7,7 @@ export const REFERENCE = 'xenstored';
 export const servers = [REFERENCE, 'oxenstored', 'ennead', 'ennead-without-reset'] as const;
 export type Server = (typeof servers)[number];
 
-export const isEnnead = (server: Server): boolean => server.startsWith('ennead');
+export const isEnnead = (server: Server): server is 'ennead' | 'ennead-without-reset' => server.startsWith('ennead');
 
 export const operations = ['read', 'write', 'directory', 'transaction', 'watch'] as const;
 export type Operation = (typeof operations)[number];

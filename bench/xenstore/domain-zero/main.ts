@@ -2,7 +2,7 @@
 import { startService } from '../../../src/kit/service.ts';
 import { readOrders } from '../conductor/orders.ts';
 import { isEnnead, servers } from '../plan.ts';
-import { startDaemon } from './daemon.ts';
+import { conductWithDaemon } from './daemon.ts';
 import { startEnnead } from './ennead.ts';
 
 startService('domain-zero', async ({ parameters, log }) => {
@@ -10,5 +10,5 @@ startService('domain-zero', async ({ parameters, log }) => {
   if (!server) throw new RangeError(`boot parameter server: ${parameters.server}`);
   const orders = readOrders(parameters);
   if (isEnnead(server)) startEnnead(orders);
-  else await startDaemon(server, orders, log);
+  else await conductWithDaemon(server, orders, log);
 });

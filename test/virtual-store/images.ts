@@ -1,4 +1,4 @@
-/** The machine's images for one server: the project's hypervisor, kernels, runtime and policy, and domain 0's archive with all that it builds. */
+/** The machine's images: the project's hypervisor, kernels, runtime and policy, and domain 0's archive with all that it builds. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { compactElf } from '../../src/image/compact-elf.ts';
 import { type CpioEntry, writeCpio } from '../../src/image/cpio.ts';
@@ -12,8 +12,7 @@ import { policy } from '../../src/image/steps/policy.ts';
 import { runtime } from '../../src/image/steps/runtime.ts';
 import { xen } from '../../src/image/steps/xen.ts';
 import type { ServiceName } from '../../src/kit/manifest.ts';
-import { isEnnead, type Server } from './plan.ts';
-import { daemons, programs } from './steps.ts';
+import { daemons } from './daemons.ts';
 
 const [BASE_NAME, base] = baseImage;
 if (!('step' in base)) throw new Error('the base archive is made by a step');
@@ -27,7 +26,19 @@ export interface Parts {
   path(step: Step, file: string): string;
 }
 
-export async function buildParts(): Promise<Parts> {
+/** What domain 0's archive holds beside kernel and runtime. Programs are those of `programs`. */
+export interface Contents {
+  readonly programs: Step;
+  /** What domain 0 runs. */
+  readonly program: string;
+  /** What the VMs that it builds run: each program is an archive of its name. */
+  readonly vmPrograms: readonly string[];
+  readonly server: 'xenstored' | 'oxenstored' | 'ennead';
+  /** A program in place of XenStore-Logic's own. */
+  readonly logicProgram?: string;
+}
+
+export async function buildParts(programs: Step): Promise<Parts> {
   const all = [xen, kernels.core, kernels.pci, runtime, policy, BASE_STEP, STATE.step, LOGIC.step, programs, daemons];
   const { made }: { made: ReadonlyMap<Step, Artifact> } = await buildSteps(all, {});
   return { path: (step, file) => made.get(step)!.path(file) };
@@ -41,44 +52,38 @@ export const machineImages = (parts: Parts, initrd: string) => ({
 });
 
 /** Writes domain 0's archive to `file`. */
-export async function writeDomainZero(parts: Parts, server: Server, file: string): Promise<void> {
-  const common: CpioEntry[] = [
+export async function writeDomainZero(parts: Parts, contents: Contents, file: string): Promise<void> {
+  const { programs, program, vmPrograms, server } = contents;
+  const bytecode = async (name: string): Promise<CpioEntry> => ({
+    kind: 'file',
+    path: 'service.qbc',
+    bytes: await readFile(parts.path(programs, `${name}.qbc`)),
+  });
+  const archive = async (name: string): Promise<Uint8Array> => writeCpio([await bytecode(name)]);
+  const entries: CpioEntry[] = [
     ...['dev', 'proc', 'sys', 'tmp', 'run'].map((path) => ({ kind: 'directory', path }) as const),
     { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
     { kind: 'file', path: 'init', mode: 0o755, bytes: await readFile(parts.path(runtime, 'ennead-rt')) },
-    await program(parts, 'domain-zero'),
+    await bytecode(program),
     image('core.elf', compactElf(await readFile(parts.path(kernels.core, 'core.elf')))),
     image(BASE_NAME, await readFile(parts.path(BASE_STEP, BASE_NAME))),
-    image('client.cpio', writeCpio([await program(parts, 'client')])),
   ];
-  const own = isEnnead(server) ? await enneadEntries(parts, server) : await daemonEntries(parts, server);
-  await writeFile(file, writeCpio([...common, ...own]));
+  for (const name of vmPrograms) entries.push(image(`${name}.cpio`, await archive(name)));
+  if (server !== 'ennead') entries.push(...(await daemonEntries(parts, server)));
+  else {
+    const { logicProgram } = contents;
+    const logic = logicProgram ? await archive(logicProgram) : await readFile(parts.path(LOGIC.step, LOGIC.file));
+    entries.push(image(STATE.file, await readFile(parts.path(STATE.step, STATE.file))), image(LOGIC.file, logic));
+  }
+  await writeFile(file, writeCpio(entries));
 }
 
 const image = (name: string, bytes: Uint8Array): CpioEntry => ({ kind: 'file', path: `images/${name}`, bytes });
 
-const program = async (parts: Parts, name: string): Promise<CpioEntry> => ({
-  kind: 'file',
-  path: 'service.qbc',
-  bytes: await readFile(parts.path(programs, `${name}.qbc`)),
-});
-
-async function enneadEntries(parts: Parts, server: Server): Promise<CpioEntry[]> {
-  const logic =
-    server === 'ennead-without-reset'
-      ? writeCpio([await program(parts, 'logic-without-reset')])
-      : await readFile(parts.path(LOGIC.step, LOGIC.file));
-  return [
-    image('conductor.cpio', writeCpio([await program(parts, 'conductor')])),
-    image(STATE.file, await readFile(parts.path(STATE.step, STATE.file))),
-    image(LOGIC.file, logic),
-  ];
-}
-
 const CONFIGURATION = 'oxenstored.conf';
 
 /** The daemon with its libraries, under the paths that it was compiled for. */
-async function daemonEntries(parts: Parts, server: Server): Promise<CpioEntry[]> {
+async function daemonEntries(parts: Parts, server: string): Promise<CpioEntry[]> {
   const file = parts.path(daemons, server);
   const entries = await extraEntries([file]);
   return [

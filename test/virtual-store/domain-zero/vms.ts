@@ -1,5 +1,4 @@
-/** How the benchmark's own VMs are made: clients, and the conductor where it is one. */
-import { encodeBootParameters } from '../../../src/contracts/boot-parameters.ts';
+/** How domain 0 makes VMs that are no services. */
 import { contextOf, domainTypes, type LabelledDomain } from '../../../src/contracts/flask-contexts.ts';
 import { IMAGES, serviceUuid } from '../../../src/kit/service-vm.ts';
 import type { DomId, EventPort, PvImage } from '../../../src/xen/ports.ts';
@@ -32,18 +31,12 @@ export function loadVm(domid: DomId, image: PvImage, store: Store): number {
 }
 
 const WORDS = ['earlyprintk=xen,keep', 'quiet', 'loglevel=4', 'printk.devkmsg=on'];
-/** Linux lets the conductor ask Xen for processor times only with this word. */
-const CONDUCTOR_WORDS = [...WORDS, 'xen_privcmd.unrestricted=1'];
+/** Linux lets a VM without a XenStore of its own map memory and make hypercalls only with this word. */
+export const UNRESTRICTED = 'xen_privcmd.unrestricted=1';
 
-export const clientImage: PvImage = imageOf('client', WORDS);
-
-export const conductorImage = (parameters: Readonly<Record<string, string>>): PvImage =>
-  imageOf('conductor', [...CONDUCTOR_WORDS, encodeBootParameters(parameters)]);
-
-function imageOf(program: string, words: readonly string[]): PvImage {
-  return {
-    kernelPath: `${IMAGES}/core.elf`,
-    ramdiskPaths: [`${IMAGES}/base.cpio`, '/init', `${IMAGES}/${program}.cpio`],
-    cmdline: words.join(' '),
-  };
-}
+/** `program`: one of the archive's `vmPrograms`. */
+export const vmImage = (program: string, ...words: string[]): PvImage => ({
+  kernelPath: `${IMAGES}/core.elf`,
+  ramdiskPaths: [`${IMAGES}/base.cpio`, '/init', `${IMAGES}/${program}.cpio`],
+  cmdline: [...WORDS, ...words].join(' '),
+});
