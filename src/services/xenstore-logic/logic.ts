@@ -186,11 +186,12 @@ export class Logic {
     else this.reply(to, decision);
   }
 
-  /** As with xenstored, an unknown transaction is what is wrong with a request before anything else is. */
+  /** As with xenstored, an unknown transaction is what is wrong with a request before anything else is, but for who asks. */
   private decide(type: number, request: Request): Decision {
     const known = requestTypes.get(type);
     if (!known) return 'ENOSYS';
-    const { handle, withoutTransaction } = known;
+    const { handle, withoutTransaction, mayAsk } = known;
+    if (mayAsk && !mayAsk(request.domid)) return 'EACCES';
     if (withoutTransaction === 'refused' && this.lacksTransaction(request)) return 'ENOENT';
     const decision = handle(request);
     const isLate = decision === 'EINVAL' && withoutTransaction === 'finds-out';

@@ -50,7 +50,9 @@ function look(
   });
   if (node.outcome === 'no-connection') throw new Error(`xenstore-state does not know domain ${connection}`);
   if (node.outcome !== 'ok') return refusals[node.outcome];
-  if (!isAllowed(domid, node, path, node.permissions, right)) {
+  // Nobody owns what is not there: who may make it may know that.
+  const needed = right === 'owner' && !node.exact ? 'write' : right;
+  if (!isAllowed(domid, node, path, node.permissions, needed)) {
     if (transaction !== 0) state.ask('unsee', { domid: connection, transaction, path });
     return 'EACCES';
   }

@@ -3,7 +3,6 @@ import { LAST_GUEST_DOMID } from '../../contracts/domids.ts';
 import { decodeBinary, decodeStrings, decodeText, encodeStrings } from '../../wire/xenstore-message.ts';
 import { acknowledged, Change } from './changes.ts';
 import { homeOf, resolveWatchPath } from './paths.ts';
-import { mayControl } from './privileges.ts';
 import type { RequestHandler } from './request.ts';
 
 /** Exactly `count` strings. null: there are others. */
@@ -64,40 +63,36 @@ export const getDomainPath: RequestHandler = ({ payload }) => {
   return domid === undefined ? 'EINVAL' : encodeStrings([homeOf(domid)]);
 };
 
-/** Only for those who may control domains. */
-const control =
-  (handler: RequestHandler): RequestHandler =>
-  (request) =>
-    mayControl(request.domid) ? handler(request) : 'EACCES';
+// From here on: for those who may control domains (request-table.ts).
 
-export const introduce = control(({ connection: asker, payload, domains }) => {
+export const introduce: RequestHandler = ({ connection: asker, payload, domains }) => {
   // The second one, the ring's frame, is not needed: the ring is grant 1.
   const [domid, gfn, port] = numbers(payload, 3) ?? [];
   if (domid === undefined || domid === asker || gfn === undefined || !port) return 'EINVAL';
   if (!domains.knows(asker, domid)) return 'EINVAL';
   return domains.introduce(domid, port);
-});
+};
 
-export const release = control(({ connection: asker, payload, domains }) => {
+export const release: RequestHandler = ({ connection: asker, payload, domains }) => {
   const [domid] = numbers(payload, 1) ?? [];
   if (domid === undefined || domid === asker) return 'EINVAL';
   return domains.knows(asker, domid) ? domains.release(domid) : 'ENOENT';
-});
+};
 
-export const resume = control(({ connection: asker, payload, domains, state }) => {
+export const resume: RequestHandler = ({ connection: asker, payload, domains, state }) => {
   const [domid] = numbers(payload, 1) ?? [];
   if (domid === undefined) return 'EINVAL';
   return domains.knows(asker, domid) && state.ask('resumed', { domid }).known ? acknowledged : 'ENOENT';
-});
+};
 
-export const isDomainIntroduced = control(({ payload, domains }) => {
+export const isDomainIntroduced: RequestHandler = ({ payload, domains }) => {
   const [domid] = numbers(payload, 1) ?? [];
   return domid === undefined ? 'EINVAL' : encodeStrings([domains.isIntroduced(domid) ? 'T' : 'F']);
-});
+};
 
-export const setTarget = control(({ connection: asker, payload, domains, state }) => {
+export const setTarget: RequestHandler = ({ connection: asker, payload, domains, state }) => {
   const [domid, target] = numbers(payload, 2) ?? [];
   if (domid === undefined || target === undefined || target > LAST_GUEST_DOMID) return 'EINVAL';
   if (![domid, target].every((one) => domains.knows(asker, one))) return 'ENOENT';
   return state.ask('setTarget', { domid, target }).known ? acknowledged : 'ENOENT';
-});
+};

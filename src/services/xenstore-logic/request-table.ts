@@ -1,8 +1,10 @@
 /** The protocol's request types and who answers them. */
 import { messageTypes } from '../../wire/xenstore-message.ts';
+import type { DomId } from '../../xen/ports.ts';
 import { control } from './control-requests.ts';
 import * as nodes from './node-requests.ts';
 import * as others from './other-requests.ts';
+import { isTrusted, mayControl } from './privileges.ts';
 import type { RequestHandler } from './request.ts';
 
 /** What becomes of a request that names a transaction which is not known. */
@@ -17,14 +19,20 @@ export type WithoutTransaction =
 export interface RequestType {
   readonly handle: RequestHandler;
   readonly withoutTransaction: WithoutTransaction;
+  /** Everybody, if it is not there. Who may not is told only that. */
+  readonly mayAsk?: (domid: DomId) => boolean;
 }
 
 const refused = (handle: RequestHandler): RequestType => ({ handle, withoutTransaction: 'refused' });
 const looking = (handle: RequestHandler): RequestType => ({ handle, withoutTransaction: 'finds-out' });
+const refusedBut = (mayAsk: (domid: DomId) => boolean, handle: RequestHandler): RequestType => ({
+  ...refused(handle),
+  mayAsk,
+});
 const outside = (handle: RequestHandler): RequestType => ({ handle, withoutTransaction: 'ignored' });
 
 export const requestTypes: ReadonlyMap<number, RequestType> = new Map([
-  [messageTypes.control, refused(control)],
+  [messageTypes.control, refusedBut(isTrusted, control)],
   [messageTypes.directory, looking(nodes.directory)],
   [messageTypes.read, looking(nodes.read)],
   [messageTypes.getPerms, looking(nodes.getPermissions)],
@@ -32,16 +40,16 @@ export const requestTypes: ReadonlyMap<number, RequestType> = new Map([
   [messageTypes.unwatch, outside(others.unwatch)],
   [messageTypes.transactionStart, refused(others.transactionStart)],
   [messageTypes.transactionEnd, looking(others.transactionEnd)],
-  [messageTypes.introduce, refused(others.introduce)],
-  [messageTypes.release, refused(others.release)],
+  [messageTypes.introduce, refusedBut(mayControl, others.introduce)],
+  [messageTypes.release, refusedBut(mayControl, others.release)],
   [messageTypes.getDomainPath, refused(others.getDomainPath)],
   [messageTypes.write, looking(nodes.write)],
   [messageTypes.mkdir, looking(nodes.mkdir)],
   [messageTypes.rm, looking(nodes.remove)],
   [messageTypes.setPerms, looking(nodes.setPermissions)],
-  [messageTypes.isDomainIntroduced, refused(others.isDomainIntroduced)],
-  [messageTypes.resume, refused(others.resume)],
-  [messageTypes.setTarget, refused(others.setTarget)],
+  [messageTypes.isDomainIntroduced, refusedBut(mayControl, others.isDomainIntroduced)],
+  [messageTypes.resume, refusedBut(mayControl, others.resume)],
+  [messageTypes.setTarget, refusedBut(mayControl, others.setTarget)],
   [messageTypes.resetWatches, refused(others.resetWatches)],
   [messageTypes.directoryPart, looking(nodes.directoryPart)],
 ]);

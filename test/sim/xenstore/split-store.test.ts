@@ -100,6 +100,25 @@ describe('requests', () => {
     expect(client.texts()).toEqual(['ENOENT', 'ENOENT', 'ENOENT', 'ENOENT']);
   });
 
+  it('of those who may not control domains are refused for that, whatever transaction they name', async () => {
+    const { store, client } = await withRawClient();
+    for (const type of [messageTypes.release, messageTypes.control])
+      for (const id of [0, 1]) client.send(client.packet(type, encodeStrings(['17']), id));
+    await store.xen.settle();
+    expect(client.texts()).toEqual(['EACCES', 'EACCES', 'EACCES', 'EACCES']);
+  });
+
+  it('for the permissions of a node that is not there: only who may make it learns that', async () => {
+    const { store, builder, client } = await withRawClient();
+    await builder.write('/open', '');
+    await builder.setPermissions('/open', [{ domid: 4, access: 'both' }]);
+    await builder.write('/closed', '');
+    for (const path of ['/open/x', '/closed/x', '/open', 'x'])
+      client.send(client.packet(messageTypes.setPerms, encodeStrings([path, 'n16'])));
+    await store.xen.settle();
+    expect(client.texts()).toEqual(['ENOENT', 'EACCES', 'EACCES', 'ENOENT']);
+  });
+
   it('a second watch with the same path and token is refused, the same path with another token is not', async () => {
     const { store, client } = await withRawClient();
     for (const token of ['one', 'one', 'two'])
