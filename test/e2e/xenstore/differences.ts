@@ -1,0 +1,141 @@
+/** Where Ennead's answers are not xenstored's, each with its reason: the only place that knows. Each is met by a program of fixed-programs.ts. */
+import { messageTypes } from '../../../src/wire/xenstore-message.ts';
+import type { Heard } from './heard.ts';
+import type { Ask, Step, TypeName } from './program.ts';
+
+export interface Disagreement {
+  /** Its name. */
+  readonly program: string;
+  readonly step: Step;
+  readonly ours: Heard;
+  readonly reference: Heard;
+}
+
+export interface Difference {
+  readonly name: string;
+  readonly why: string;
+  /** From here on the stores hold different things. */
+  readonly ends: boolean;
+  /** The answer may be the same, and other events before it. */
+  readonly inEvents?: true;
+  readonly explains: (disagreement: Disagreement) => boolean;
+}
+
+const answered =
+  (ours: string, reference: string) =>
+  (disagreement: Disagreement): boolean =>
+    disagreement.ours.answer === ours && disagreement.reference.answer === reference;
+
+const asksFor =
+  (...types: readonly TypeName[]) =>
+  ({ step }: Disagreement): boolean =>
+    step.do === 'ask' && types.some((type) => messageTypes[type] === step.type);
+
+const stringsOf = ({ payload }: Ask): string[] => payload.split('\0').slice(0, -1);
+
+/** Less than xenstored's limit by what else it counts. */
+const LARGE_NODE_BYTES = 1900;
+const DOMID_MAX = 0x7fef;
+const isDomid = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) <= DOMID_MAX;
+
+export const differences: readonly Difference[] = [
+  {
+    name: 'commits where xenstored conflicts',
+    why: 'a transaction that looked for a node which was not there is in conflict with whoever makes that node. To xenstored it has looked at all nodes above as well, and a node made beside is a conflict',
+    ends: true,
+    // Of its own changes.
+    inEvents: true,
+    explains: (it) => asksFor('transactionEnd')(it) && answered('+OK~', '-EAGAIN')(it),
+  },
+  {
+    name: 'numbers are decimal, domids are below 32752',
+    why: 'xenstored takes what atoi() makes of anything: `x` is domain 0, `16x` is 16',
+    ends: false,
+    explains: (it) => {
+      if (it.ours.answer !== '-EINVAL' || it.step.do !== 'ask') return false;
+      if (asksFor('directoryPart')(it)) return !/^\d{1,9}$/.test(stringsOf(it.step)[1] ?? '');
+      return asksFor('getDomainPath', 'isDomainIntroduced', 'resume')(it) && !stringsOf(it.step).every(isDomid);
+    },
+  },
+  {
+    name: 'permissions name domids in decimal',
+    why: 'xenstored takes what strtol() takes: blanks, signs, other bases; the domain may be none',
+    ends: true,
+    explains: (it) =>
+      it.step.do === 'ask' &&
+      asksFor('setPerms')(it) &&
+      it.ours.answer === '-EINVAL' &&
+      stringsOf(it.step).some((text, index) => index > 0 && /^[nrwb][ +-]/.test(text)),
+  },
+  {
+    name: 'nobody is domain 0',
+    why: 'Ennead has none once it has booted; to xenstored it is always there, and EINVAL to who would resume or release it',
+    ends: false,
+    explains: (it) =>
+      (asksFor('resume', 'release')(it) && answered('-ENOENT', '-EINVAL')(it)) ||
+      (asksFor('isDomainIntroduced')(it) &&
+        answered('+F~', '+T~')(it) &&
+        it.step.do === 'ask' &&
+        stringsOf(it.step)[0] === '0'),
+  },
+  {
+    name: 'nothing stands behind the last string',
+    why: 'xenstored passes over what follows it in a WATCH, UNWATCH or SET_PERMS',
+    ends: true,
+    explains: (it) =>
+      it.step.do === 'ask' &&
+      asksFor('watch', 'unwatch', 'setPerms')(it) &&
+      it.ours.answer === '-EINVAL' &&
+      !it.step.payload.endsWith('\0'),
+  },
+  {
+    name: 'special paths have a name',
+    why: 'xenstored lets anything be watched that begins with an @',
+    ends: true,
+    explains: (it) =>
+      it.step.do === 'ask' &&
+      asksFor('watch')(it) &&
+      answered('-EINVAL', '+OK~')(it) &&
+      /^@($|.*[^A-Za-z0-9-/_@])/.test(stringsOf(it.step)[0] ?? ''),
+  },
+  {
+    name: 'a permission that is none is one too many',
+    why: 'Ennead reads permissions before it counts them',
+    ends: false,
+    explains: (it) => asksFor('setPerms')(it) && answered('-EINVAL', '-ENOSPC')(it),
+  },
+  {
+    name: 'a domain is announced each time it is introduced',
+    why: 'it may be another domain with the domid of the one before; xenstored announces again only what was released meanwhile',
+    ends: false,
+    inEvents: true,
+    explains: ({ ours, reference }) => {
+      const told = ours.events.filter((event) => !event.startsWith('@introduceDomain~'));
+      return ours.answer === reference.answer && `${told}` === `${reference.events}`;
+    },
+  },
+  {
+    name: '128 watches are 128, ten transactions are ten',
+    why: 'xenstored compares before it counts the new one: 129 and 11',
+    ends: true,
+    // Of watches, each one more is told, too.
+    inEvents: true,
+    explains: ({ program }) => ['watches up to the limit', 'transactions up to the limit'].includes(program),
+  },
+  {
+    name: 'a node is as large as its value',
+    why: 'xenstored counts the names of its children, its permissions and a header as well',
+    ends: true,
+    explains: (it) =>
+      it.step.do === 'ask' &&
+      asksFor('write', 'mkdir')(it) &&
+      answered('+OK~', '-ENOSPC')(it) &&
+      it.step.payload.length > LARGE_NODE_BYTES,
+  },
+  {
+    name: 'what a transaction makes counts in it',
+    why: 'xenstored counts what the domain had before the transaction, and looks again at its end; memory is less here (src/contracts/xenstore-limits.ts)',
+    ends: true,
+    explains: (it) => it.program === 'nodes made in a transaction up to the limit' && answered('-ENOMEM', '+OK~')(it),
+  },
+];
