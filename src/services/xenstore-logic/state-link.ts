@@ -69,10 +69,13 @@ export class Link implements StateLink {
     readonly port: EventPort,
   ) {}
 
+  /** A State that is still starting may open a port of its predecessor's number, and be found before it has said that it is new: it is asked once more. */
   startAnew(): void {
-    this.page.store32(CONNECTION_OFFSET, CONNECTION_RECONNECT);
-    this.eventChannels.notify(this.port);
-    while (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) this.wait();
+    do {
+      this.page.store32(CONNECTION_OFFSET, CONNECTION_RECONNECT);
+      this.eventChannels.notify(this.port);
+      while (this.page.load32(CONNECTION_OFFSET) === CONNECTION_RECONNECT) this.wait();
+    } while (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED);
     this.page.store32(WAITING_OFFSET, 0);
   }
 

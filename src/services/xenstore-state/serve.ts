@@ -68,6 +68,8 @@ export function serveState(ports: ServePorts): void {
   page.store32(CONNECTION_OFFSET, CONNECTION_NEW_STATE);
   page.store32(STATE_PORT_OFFSET, port);
   wakeLogic(ports, page.load32(LOGIC_PORT_OFFSET));
+  // One that has found the port already, by its predecessor's number, waits there.
+  eventChannels.notify(port);
 }
 
 /** What the box has is what a predecessor has written: it is believed as far as it makes sense. */

@@ -575,11 +575,12 @@ const header = (length: number): Uint8Array => {
 };
 
 describe('restarts', () => {
-  it('Logic may start before State', async () => {
-    const store = SplitStore.start({ logicFirst: true });
+  it.each(['before', 'meanwhile'] as const)('Logic may start %s State', async (logicStarts) => {
+    const store = SplitStore.start({ logicStarts });
     const builder = store.builder();
     await builder.write('/a', '1');
     expect(await builder.read('/a')).toBe('1');
+    expect(store.startsOfLogic).toBe(1);
   });
 
   it('counts how often its two programs were started', async () => {

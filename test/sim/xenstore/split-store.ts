@@ -1,7 +1,7 @@
 /** XenStore-State and XenStore-Logic on the in-memory Xen, with clients that treat their rings exactly as Linux does. */
 
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
-import { WAITING_OFFSET } from '../../../src/contracts/xenstore-state.ts';
+import { STATE_PORT_OFFSET, WAITING_OFFSET } from '../../../src/contracts/xenstore-state.ts';
 import { writeRing } from '../../../src/kit/ring.ts';
 import { connectXenStore } from '../../../src/kit/xenstore-client.ts';
 import { type Surroundings, serveLogic } from '../../../src/services/xenstore-logic/serve.ts';
@@ -11,6 +11,7 @@ import {
   DOMID_SELF,
   type EventChannels,
   type EventPort,
+  PortError,
   type SharedRegion,
   VIRQ_DOM_EXC,
 } from '../../../src/xen/ports.ts';
@@ -23,8 +24,8 @@ const context = 'system_u:system_r:guest_t';
 
 export interface SplitStoreOptions {
   readonly seed?: number;
-  /** Logic starts before State. */
-  readonly logicFirst?: boolean;
+  /** Logic starts before State; or while it starts, and finds its port, which has the number of its predecessor's, before it says that it is new. */
+  readonly logicStarts?: 'before' | 'after' | 'meanwhile';
 }
 
 export class SplitStore {
@@ -34,10 +35,15 @@ export class SplitStore {
   private readonly regions = new Map<number, SharedRegion>();
   private box: Uint8Array | null = null;
   private readonly statePage: number;
+  /** Of a State that has not got any further. */
+  private statesPort: EventPort | null = null;
   /** Requests that crossed from Logic to State. */
   crossings = 0;
   /** How often Logic or State has ended as it was told to. */
   ends = 0;
+  stateEnds = 0;
+  /** Those included that did not get as far as State. */
+  startsOfLogic = 0;
   private life = new Life();
   private stateLife = new Life();
   /** They outlive State's process. */
@@ -58,12 +64,20 @@ export class SplitStore {
   }
 
   /** With State, Logic and Builder; Builder's connection is there. */
-  static start({ seed = 1, logicFirst = false }: SplitStoreOptions = {}): SplitStore {
+  static start({ seed = 1, logicStarts = 'after' }: SplitStoreOptions = {}): SplitStore {
     const store = new SplitStore(seed);
-    if (logicFirst) store.xen.later(XENSTORE_STATE_DOMID, () => store.startState());
-    else store.startState();
+    if (logicStarts === 'meanwhile') store.openStatesPort();
+    if (logicStarts === 'after') store.startState();
+    else store.xen.later(XENSTORE_STATE_DOMID, () => store.startState());
     store.startLogic();
     return store;
+  }
+
+  /** The first thing that State does. */
+  private openStatesPort(): void {
+    const { foreignMemory, eventChannels } = this.xen.domain(XENSTORE_STATE_DOMID);
+    this.statesPort = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
+    foreignMemory.map(DOMID_SELF, [this.statePage], true).store32(STATE_PORT_OFFSET, this.statesPort);
   }
 
   startState(): void {
@@ -80,7 +94,7 @@ export class SplitStore {
           contentsPages: CONTENTS_PAGES,
           eventChannels: {
             ...eventsForOne(channels, eventChannels, () => undefined),
-            allocUnbound: (remote) => channels.allocUnbound(remote),
+            allocUnbound: (remote) => this.statesPort ?? channels.allocUnbound(remote),
             onEvent: (port, handler) => channels.onEvent(port, () => life.within(handler, restart)),
           },
           box: life.mortal({
@@ -103,19 +117,21 @@ export class SplitStore {
     );
   }
 
-  /** State's process ends after so many operations, and is started again. Not both at once: what is under way is noted in two places. */
+  /** State's process ends after so many operations, and is started again. */
   endStateAfter(operations: number): void {
-    this.life.endAfter(Number.POSITIVE_INFINITY);
     this.stateLife.endAfter(operations);
   }
 
   private restartState(): void {
+    this.statesPort = null;
     this.ends += 1;
+    this.stateEnds += 1;
     this.xen.endProgram(XENSTORE_STATE_DOMID);
     this.startState();
   }
 
   startLogic(): void {
+    this.startsOfLogic += 1;
     const life = new Life();
     this.life = life;
     const { grants, eventChannels } = this.xen.domain(XENSTORE_LOGIC_DOMID);
@@ -162,9 +178,19 @@ export class SplitStore {
     };
     const atBoot = [{ domid: BUILDER_DOMID, port: this.storePortOf(BUILDER_DOMID) }];
     life.within(
-      () => serveLogic(surroundings, atBoot),
+      () => this.orStartAgain(() => serveLogic(surroundings, atBoot)),
       () => this.rebuild(),
     );
+  }
+
+  /** A process that cannot start ends. */
+  private orStartAgain(start: () => void): void {
+    try {
+      start();
+    } catch (error) {
+      if (!(error instanceof PortError)) throw error;
+      throw KILLED;
+    }
   }
 
   /**
@@ -172,7 +198,6 @@ export class SplitStore {
    * is rolled back.
    */
   endLogicAfter(operations: number, how: 'rebuild' | 'fail'): void {
-    this.stateLife.endAfter(Number.POSITIVE_INFINITY);
     this.life.endAfter(operations);
     this.how = how;
   }
