@@ -114,6 +114,11 @@ declare module 'ennead:rt' {
   export function grantMap(domid: number, refs: readonly number[], writable: boolean): number;
   /** Allocates zeroed pages and grants them to `domid`. */
   export function grantShare(domid: number, pages: number, writable: boolean): { readonly region: number; readonly refs: number[] };
+  /**
+   * As `grantShare`, writable, but pages and grants outlive the process: one that is started again gets the same pages, as they are, under the same
+   * references. One such share in a VM, of 16 pages at most; whoever asks for another one gets EBUSY.
+   */
+  export function grantKeep(domid: number, pages: number): { readonly region: number; readonly refs: number[] };
   /** Maps another domain's frames. `domid` 0x7ff0 (DOMID_SELF) maps frames of this domain. */
   export function foreignMap(domid: number, gfns: readonly number[], writable: boolean): number;
   /** Maps the first pages of a file, shared with whoever else maps it: for services outside of Xen. Whoever shortens the file later ends this process. */

@@ -33,7 +33,7 @@ static bool is_init(const char *name) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 1 || !box_create())
+  if (argc < 1 || !box_create() || !kept_create())
     return RT_EXIT_FAILURE;
   if (is_init(argv[0]))
     return supervisor_run(run);

@@ -21,7 +21,7 @@
 #define GENERATION_MAX (INT32_MAX / REGIONS_MAX)
 #define FRAME_LAST ((1ll << 40) - 1)
 
-enum kind_of_region { UNUSED, GRANT_MAPPED, GRANT_SHARED, FOREIGN, FILE_MAPPED };
+enum kind_of_region { UNUSED, GRANT_MAPPED, GRANT_SHARED, GRANT_KEPT, FOREIGN, FILE_MAPPED };
 
 static struct region {
   enum kind_of_region kind;
@@ -83,6 +83,15 @@ static JSValue grant_map(JSContext *ctx, const struct argument *a) {
   return region_number(ctx, region);
 }
 
+static JSValue share_result(JSContext *ctx, const struct region *region, const uint32_t *refs) {
+  JSValue list = JS_NewArray(ctx), result = JS_NewObject(ctx);
+  for (uint32_t i = 0; i < region->pages; i++)
+    result_append(ctx, &list, i, JS_NewUint32(ctx, refs[i]));
+  result_set(ctx, &result, "region", region_number(ctx, region));
+  result_set(ctx, &result, "refs", list);
+  return result;
+}
+
 static JSValue grant_share(JSContext *ctx, const struct argument *a) {
   uint32_t refs[PAGES_MAX];
   int count = (int)a[1].integer;
@@ -97,12 +106,20 @@ static JSValue grant_share(JSContext *ctx, const struct argument *a) {
   if (!base)
     return xen_throw(ctx);
   region_fill(region, GRANT_SHARED, base, (size_t)count, true);
-  JSValue list = JS_NewArray(ctx), result = JS_NewObject(ctx);
-  for (int i = 0; i < count; i++)
-    result_append(ctx, &list, (uint32_t)i, JS_NewUint32(ctx, refs[i]));
-  result_set(ctx, &result, "region", region_number(ctx, region));
-  result_set(ctx, &result, "refs", list);
-  return result;
+  return share_result(ctx, region, refs);
+}
+
+static JSValue grant_keep(JSContext *ctx, const struct argument *a) {
+  const uint32_t *refs;
+  uint32_t count = (uint32_t)a[1].integer;
+  struct region *region = region_free(ctx);
+  if (!region)
+    return JS_EXCEPTION;
+  void *base = kept_map((uint32_t)a[0].integer, count, &refs);
+  if (base == MAP_FAILED)
+    return throw_errno(ctx, NULL);
+  region_fill(region, GRANT_KEPT, base, count, true);
+  return share_result(ctx, region, refs);
 }
 
 static JSValue foreign_map(JSContext *ctx, const struct argument *a) {
@@ -153,7 +170,7 @@ static JSValue region_close(JSContext *ctx, const struct argument *a) {
     return JS_EXCEPTION;
   enum kind_of_region kind = region->kind;
   region->kind = UNUSED;
-  if (kind == FILE_MAPPED)
+  if (kind == FILE_MAPPED || kind == GRANT_KEPT)
     return outcome(ctx, munmap(region->base, region_bytes(region)), NULL);
   xen_clear();
   if (kind == GRANT_MAPPED)
@@ -220,6 +237,7 @@ static JSValue region_store32(JSContext *ctx, const struct argument *a) {
 const struct rt_export region_exports[] = {
     {"grantMap", grant_map, {DOMID("domid"), FRAMES("refs", UINT32_MAX), BOOL("writable")}},
     {"grantShare", grant_share, {DOMID("domid"), INT("pages", 1, PAGES_MAX), BOOL("writable")}},
+    {"grantKeep", grant_keep, {DOMID("domid"), INT("pages", 1, KEPT_PAGES_MAX)}},
     {"foreignMap", foreign_map, {UP_TO("domid", DOMID_SELF), FRAMES("gfns", FRAME_LAST), BOOL("writable")}},
     {"regionFile", region_file, {PATH("path"), INT("pages", 1, PAGES_MAX), BOOL("writable")}},
     {"regionClose", region_close, {REGION}},

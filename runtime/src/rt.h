@@ -45,6 +45,13 @@ double clock_coarse_ms(void); /* the same, late by a tick of Linux at most, with
 /* box.c: the recovery box, shared with the supervisor's next child. */
 bool box_create(void);
 
+/* kept.c: the one share of a VM that outlives its service's process. */
+#define KEPT_PAGES_MAX 16
+bool kept_create(void);
+void kept_open(void); /* in process 1, before the service's process is made */
+/* MAP_FAILED with errno; EBUSY: something else was granted before. */
+void *kept_map(uint32_t domid, uint32_t pages, const uint32_t **refs);
+
 /* supervisor.c: runs `program` in a child, afresh when it fails; returns the exit status when not process 1. */
 int supervisor_run(int (*program)(void));
 

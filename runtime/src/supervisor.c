@@ -77,6 +77,7 @@ int supervisor_run(int (*program)(void)) {
   bool is_init = getpid() == 1;
   if (is_init)
     prepare_vm();
+  kept_open();
   while (may_start()) {
     int status = run_once(program);
     log_end(status);

@@ -49,6 +49,20 @@ test('a share is zeroed and names its grants in order', () => {
   rt.regionClose(region);
 });
 
+test('what is kept is zeroed once, and a process that is started again finds it as it was', async () => {
+  const source = `import * as rt from 'ennead:rt';
+const { region, refs } = rt.grantKeep(7, 3);
+const before = rt.regionLoad32(region, 12284);
+console.log(refs.join() + ' ' + rt.regionSize(region) + ' ' + before);
+rt.regionStore32(region, 12284, before + 1);
+if (before === 1) rt.regionClose(region);
+if (before === 2) try { rt.grantKeep(7, 2); } catch (error) { console.log(error.code); }
+rt.exit(before === 2 ? 0 : 1);`;
+  const { output } = await run(source, { before: ['--init'] });
+  const lines = output.split('\n').filter((line) => !line.startsWith('supervisor'));
+  equal(lines, ['200,201,202 12288 0', '200,201,202 12288 1', '200,201,202 12288 2', 'EBUSY', '']);
+});
+
 test('a frame that cannot be mapped is an error and no region', () => {
   throws('EINVAL', () => rt.foreignMap(3, [1, 666], true));
 });

@@ -52,9 +52,16 @@ export interface SharedRegion {
   close(): void;
 }
 
+export interface Share {
+  readonly region: SharedRegion;
+  readonly refs: readonly GrantRef[];
+}
+
 export interface Grants {
   map(domid: DomId, refs: readonly GrantRef[], writable: boolean): SharedRegion;
-  share(domid: DomId, pages: number, writable: boolean): { region: SharedRegion; refs: readonly GrantRef[] };
+  share(domid: DomId, pages: number, writable: boolean): Share;
+  /** Writable, and zeroed only once: it outlives the program, and one that starts again gets it as it is, under the same references. One in a VM. */
+  keep(domid: DomId, pages: number): Share;
 }
 
 export interface ForeignMemory {

@@ -27,8 +27,11 @@ import {
 } from './layout.ts';
 
 const PAGE_BYTES = 4096;
+const PAGES_MODE = 0o600;
 /** Of pages that a program shares itself; the builder's own grants come before. */
 const FIRST_REF = 8;
+/** Of the pages that it keeps. */
+const KEPT_REF = 1 << 16;
 
 export class LocalXen {
   /** Of every program: the records of its ports, and its pipe. */
@@ -70,7 +73,7 @@ export class LocalXen {
   makePages(domid: DomId, ref: number, pages: number): SharedRegion {
     const path = this.at(pagesFile(domid, ref));
     this.removePages(domid, ref);
-    const file = rt.open(path, 'w', 0o600);
+    const file = rt.open(path, 'w', PAGES_MODE);
     rt.ftruncate(file, pages * PAGE_BYTES);
     rt.close(file);
     return sharedRegion(rt.regionFile(path, pages, true));
@@ -88,6 +91,15 @@ export class LocalXen {
       this.nextRef += pages;
       const refs = Array.from({ length: pages }, (_, index) => first + index);
       return { region: this.makePages(this.domid, first, pages), refs };
+    },
+    keep: (_, pages) => {
+      const path = this.at(pagesFile(this.domid, KEPT_REF));
+      if (rt.stat(path) === null) {
+        rt.writeFile(`${path}.new`, new Uint8Array(pages * PAGE_BYTES), PAGES_MODE);
+        rt.rename(`${path}.new`, path);
+      }
+      const region = sharedRegion(this.mapNumbered(this.domid, KEPT_REF, pages, true));
+      return { region, refs: Array.from({ length: pages }, (_page, index) => KEPT_REF + index) };
     },
   };
 

@@ -28,17 +28,7 @@ export function serveLogic(surroundings: Surroundings, atBoot: readonly BootClie
       return work();
     } catch (error) {
       log(`lost xenstore-state: ${String(error)}`);
-      keepJournal();
       return surroundings.startAgain();
-    }
-  };
-  /** A State that has started again has a new journal: what is under way is noted in the old one. */
-  const keepJournal = (): void => {
-    try {
-      const successor = pagesOf(connectState(page, linkChannels));
-      grants.map(XENSTORE_STATE_DOMID, successor.journal, true).write(0, journal.read(0, journal.size));
-    } catch (error) {
-      log(`the journal is where it was: ${String(error)}`);
     }
   };
   const domainException = eventChannels.bindVirq(VIRQ_DOM_EXC);

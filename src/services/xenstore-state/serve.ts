@@ -29,7 +29,7 @@ import { type StateSettings, XenStoreState } from './state.ts';
 export interface ServePorts extends StateSettings {
   readonly page: SharedRegion;
   /** For the pages that Logic reads, and those that it writes. */
-  readonly grants: Pick<Grants, 'share'>;
+  readonly grants: Pick<Grants, 'share' | 'keep'>;
   /** How many of the former. */
   readonly contentsPages: number;
   readonly eventChannels: EventChannels;
@@ -47,7 +47,7 @@ export function serveState(ports: ServePorts): void {
   const { page, grants, eventChannels, log } = ports;
   const port = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
   const contents = grants.share(XENSTORE_LOGIC_DOMID, ports.contentsPages, false);
-  const journal = grants.share(XENSTORE_LOGIC_DOMID, JOURNAL_PAGES, true);
+  const journal = grants.keep(XENSTORE_LOGIC_DOMID, JOURNAL_PAGES);
   const pages = { contents: contents.refs, journal: journal.refs };
   const box = new Box(ports.box);
   const state = new XenStoreState(new Contents(contents.region), pages, ports);

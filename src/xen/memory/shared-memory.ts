@@ -17,7 +17,12 @@ interface Grant {
   readonly to: DomId;
   readonly writable: boolean;
 }
+interface Kept {
+  readonly refs: readonly GrantRef[];
+  readonly pages: readonly Page[];
+}
 interface DomainMemory {
+  kept: Kept | null;
   readonly frames: Map<number, Page>;
   readonly grants: Map<GrantRef, Grant>;
   nextGfn: number;
@@ -40,7 +45,13 @@ export class MemoryTable {
   constructor(private readonly onUnmap: () => void) {}
 
   addDomain(domid: DomId): void {
-    this.domains.set(domid, { frames: new Map(), grants: new Map(), nextGfn: FIRST_GFN, nextRef: FIRST_FREE_REF });
+    this.domains.set(domid, {
+      kept: null,
+      frames: new Map(),
+      grants: new Map(),
+      nextGfn: FIRST_GFN,
+      nextRef: FIRST_FREE_REF,
+    });
   }
 
   /** What the domain had mapped is unmapped; its own pages live on in those who still map them. */
@@ -52,8 +63,8 @@ export class MemoryTable {
   /** What the domain's program had mapped and shared; its kernel lives on. */
   endProgram(domid: DomId): void {
     for (const mapping of this.mappings) if (mapping.by === domid) this.mappings.delete(mapping);
-    const { grants } = this.memory(domid);
-    for (const ref of [...grants.keys()]) if (ref >= FIRST_FREE_REF) grants.delete(ref);
+    const { grants, kept } = this.memory(domid);
+    for (const ref of [...grants.keys()]) if (ref >= FIRST_FREE_REF && !kept?.refs.includes(ref)) grants.delete(ref);
   }
 
   /** Other domains that still map pages of `domid`. */
@@ -85,15 +96,18 @@ export class MemoryTable {
       },
       share: (to, count, writable) => {
         const memory = this.memory(domid);
-        const pages = Array.from({ length: count }, () => new Uint8Array(PAGE_BYTES));
-        const refs = pages.map((page) => {
-          memory.grants.set(memory.nextRef, { page, to, writable });
-          return memory.nextRef++;
-        });
+        const { pages, refs } = granted(memory, to, count, writable);
         const region = new Region(pages, true, () => {
           for (const ref of refs) memory.grants.delete(ref);
         });
         return { region, refs };
+      },
+      keep: (to, count) => {
+        const memory = this.memory(domid);
+        memory.kept ??= granted(memory, to, count, true);
+        const { pages, refs } = memory.kept;
+        if (pages.length !== count) throw new PortError('EBUSY', 'grantKeep', `${pages.length} pages are kept already`);
+        return { region: new Region(pages, true, () => undefined), refs };
       },
     };
   }
@@ -134,6 +148,15 @@ export class MemoryTable {
     if (!memory) throw new PortError('ESRCH', 'memory', `domain ${domid}`);
     return memory;
   }
+}
+
+function granted(memory: DomainMemory, to: DomId, count: number, writable: boolean): Kept {
+  const pages = Array.from({ length: count }, () => new Uint8Array(PAGE_BYTES));
+  const refs = pages.map((page) => {
+    memory.grants.set(memory.nextRef, { page, to, writable });
+    return memory.nextRef++;
+  });
+  return { pages, refs };
 }
 
 class Region implements SharedRegion {

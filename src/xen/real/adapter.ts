@@ -70,6 +70,10 @@ export const grants: Grants = {
     const { region, refs } = rt.grantShare(domid, pages, writable);
     return { region: sharedRegion(region), refs };
   },
+  keep(domid, pages) {
+    const { region, refs } = rt.grantKeep(domid, pages);
+    return { region: sharedRegion(region), refs };
+  },
 };
 
 export const foreignMemory: ForeignMemory = {

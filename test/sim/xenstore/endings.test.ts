@@ -1,7 +1,8 @@
-/** Logic, or State's process, ends after every one of its operations in turn: whoever starts after it ends the same work, once. */
+/** Logic, or State's process, or both, end after every one of their operations in turn: whoever starts after them ends the same work, once. */
 import { describe, expect, it } from 'vitest';
 import { encodeStrings, messageTypes } from '../../../src/wire/xenstore-message.ts';
 import type { XenStore } from '../../../src/xen/xenstore-port.ts';
+import { Random } from '../../fuzz/random.ts';
 import { type RawClient, rawClient } from './raw-client.ts';
 import { SplitStore } from './split-store.ts';
 
@@ -21,7 +22,14 @@ async function scene(): Promise<Scene> {
 /** Logic may say that a domain has died meanwhile, and that State has. */
 const EXPECTED = ['cannot be connected: memory: domain 16 (ESRCH)', 'xenstore-state has started again (ENOTCONN)'];
 
-type Ending = 'rebuild' | 'fail' | 'crash of State';
+/** `both`: Logic's end is drawn for each end of State. It may come before that, while Logic waits for an answer that will not come, or while it starts after that. */
+const endings = ['rebuild', 'fail', 'crash of State', 'both'] as const;
+type Ending = (typeof endings)[number];
+const SEED = Number(process.env.ENNEAD_SIM_SEED ?? Date.now() % 1_000_000_000);
+const random = new Random(SEED);
+/** So much does Logic about State's work, and for its own start. */
+const OPERATIONS_FOR_STATES = 4;
+const OPERATIONS_OF_START = 60;
 
 const settle = ({ store }: Scene): Promise<void> => store.xen.settle();
 
@@ -37,17 +45,23 @@ async function atEveryOperation(
     const here = await scene();
     await prepare(here);
     await settle(here);
-    if (how === 'crash of State') here.store.endStateAfter(ends + 1);
-    else here.store.endLogicAfter(ends + 1, how);
+    end(here.store, how, ends + 1);
     const outcome = await work(here);
     await settle(here);
     const complaints = here.store.log.filter((line) => !EXPECTED.some((expected) => line.endsWith(expected)));
     outcomes.add(JSON.stringify([outcome, complaints]));
-    if (here.store.ends === 0) return { outcomes, ends };
+    if ((how === 'both' ? here.store.stateEnds : here.store.ends) === 0) return { outcomes, ends };
   }
 }
 
-describe.each<Ending>(['rebuild', 'fail', 'crash of State'])('after a %s at any operation', (how) => {
+function end(store: SplitStore, how: Ending, operations: number): void {
+  if (how === 'rebuild' || how === 'fail') store.endLogicAfter(operations, how);
+  else store.endStateAfter(operations);
+  if (how === 'both')
+    store.endLogicAfter(random.below(OPERATIONS_FOR_STATES * operations + OPERATIONS_OF_START), 'rebuild');
+}
+
+describe.each(endings)(`after a %s at any operation (seed ${SEED})`, (how) => {
   const always = async (
     expected: unknown,
     prepare: (scene: Scene) => Promise<unknown>,

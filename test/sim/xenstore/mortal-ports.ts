@@ -44,6 +44,10 @@ export class Life {
         const { region, refs } = grants.share(...args);
         return { region: this.mortal(region), refs };
       },
+      keep: (...args: Parameters<Grants['keep']>) => {
+        const { region, refs } = grants.keep(...args);
+        return { region: this.mortal(region), refs };
+      },
     });
   }
 
