@@ -27,6 +27,8 @@ export const STATE_PORT_OFFSET = RING_STRUCTURE_BYTES + 20;
 export const LOGIC_PORT_OFFSET = STATE_PORT_OFFSET + 4;
 /** What State puts into the page's `connection` field when it has started: a Logic that spoke with its predecessor has to find it again. */
 export const CONNECTION_NEW_STATE = 2;
+/** State's own: another number whenever it has started. */
+export const STATE_LIFE_OFFSET = LOGIC_PORT_OFFSET + 8;
 /** Logic's own: not 0 while it waits for an answer. What it finds there after a handler that failed was cut short. */
 export const WAITING_OFFSET = LOGIC_PORT_OFFSET + 4;
 

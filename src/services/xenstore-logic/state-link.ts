@@ -1,8 +1,8 @@
 /** Logic's end of the link to State: finding it (docs/decisions/0003), and one request at a time, waited for. */
 import { XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
 import {
-  CONNECTION_NEW_STATE,
   LOGIC_PORT_OFFSET,
+  STATE_LIFE_OFFSET,
   STATE_PORT_OFFSET,
   WAITING_OFFSET,
 } from '../../contracts/xenstore-state.ts';
@@ -21,9 +21,11 @@ const ANSWER_TIMEOUT_MS = 5_000;
 
 /** Throws a PortError ETIMEDOUT when State does not come. */
 export function connectState(page: SharedRegion, eventChannels: EventChannels): Link {
-  const link = new Link(page, eventChannels, findState(page, eventChannels));
-  link.startAnew();
-  return link;
+  const port = findState(page, eventChannels);
+  for (;;) {
+    const link = new Link(page, eventChannels, port);
+    if (link.startAnew()) return link;
+  }
 }
 
 /** Leaves Logic's own port in its word: a State that starts again rings there. */
@@ -62,26 +64,33 @@ function bindState(page: SharedRegion, eventChannels: EventChannels): EventPort 
 
 /** Keeps no state of its own between two exchanges: a handler may end, and be rolled back, in the middle of one. */
 export class Link implements StateLink {
+  private readonly life: number;
+
   constructor(
     private readonly page: SharedRegion,
     private readonly eventChannels: EventChannels,
     /** Fires outside of an exchange, too: when State reminds of changes that are held. */
     readonly port: EventPort,
-  ) {}
+  ) {
+    this.life = page.load32(STATE_LIFE_OFFSET);
+  }
 
-  /** A State that is still starting may open a port of its predecessor's number, and be found before it has said that it is new: it is asked once more. */
-  startAnew(): void {
-    do {
-      this.page.store32(CONNECTION_OFFSET, CONNECTION_RECONNECT);
-      this.eventChannels.notify(this.port);
-      while (this.page.load32(CONNECTION_OFFSET) === CONNECTION_RECONNECT) this.wait();
-    } while (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED);
+  /**
+   * false: State has started meanwhile. One that is still starting may have opened a port of its predecessor's number, and be found before it has said that
+   * it is new.
+   */
+  startAnew(): boolean {
+    this.page.store32(CONNECTION_OFFSET, CONNECTION_RECONNECT);
+    this.eventChannels.notify(this.port);
+    while (this.isSameState && this.page.load32(CONNECTION_OFFSET) === CONNECTION_RECONNECT) this.wait();
+    if (this.page.load32(CONNECTION_OFFSET) !== CONNECTION_CONNECTED) return false;
     this.page.store32(WAITING_OFFSET, 0);
+    return true;
   }
 
   settle(): void {
-    this.demandSameState();
     if (this.page.load32(WAITING_OFFSET) !== 0) this.startAnew();
+    this.demandSameState();
   }
 
   /** State makes an event for every byte that it writes and for room in a ring that was full: each turn waits for one. */
@@ -109,8 +118,11 @@ export class Link implements StateLink {
   }
 
   demandSameState(): void {
-    if (this.page.load32(CONNECTION_OFFSET) === CONNECTION_NEW_STATE)
-      throw new PortError('ENOTCONN', 'exchange', 'xenstore-state has started again');
+    if (!this.isSameState) throw new PortError('ENOTCONN', 'exchange', 'xenstore-state has started again');
+  }
+
+  private get isSameState(): boolean {
+    return this.page.load32(STATE_LIFE_OFFSET) === this.life;
   }
 
   private write(bytes: Uint8Array): number {

@@ -4,6 +4,7 @@ import {
   CONNECTION_NEW_STATE,
   JOURNAL_PAGES,
   LOGIC_PORT_OFFSET,
+  STATE_LIFE_OFFSET,
   STATE_PORT_OFFSET,
   stateOperations,
 } from '../../contracts/xenstore-state.ts';
@@ -45,6 +46,8 @@ const STARTED = Uint8Array.of(stateOperations.started[0], ...encode(stateOperati
 
 export function serveState(ports: ServePorts): void {
   const { page, grants, eventChannels, log } = ports;
+  // First of all: what Logic has seen of the predecessor's pages is not to be believed any more.
+  page.store32(STATE_LIFE_OFFSET, (page.load32(STATE_LIFE_OFFSET) + 1) >>> 0);
   const port = eventChannels.allocUnbound(XENSTORE_LOGIC_DOMID);
   const contents = grants.share(XENSTORE_LOGIC_DOMID, ports.contentsPages, false);
   const journal = grants.keep(XENSTORE_LOGIC_DOMID, JOURNAL_PAGES);

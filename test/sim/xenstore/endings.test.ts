@@ -20,57 +20,97 @@ async function scene(): Promise<Scene> {
 }
 
 /** Logic may say that a domain has died meanwhile, and that State has. */
-const EXPECTED = ['cannot be connected: memory: domain 16 (ESRCH)', 'xenstore-state has started again (ENOTCONN)'];
+const EXPECTED = [
+  'cannot be connected: memory: domain 16 (ESRCH)',
+  'xenstore-state has started again (ENOTCONN)',
+  // Where it stops in the middle of a message.
+  'xenstore-state broke the framing (EPROTO)',
+];
 
-/** `both`: Logic's end is drawn for each end of State. It may come before that, while Logic waits for an answer that will not come, or while it starts after that. */
-const endings = ['rebuild', 'fail', 'crash of State', 'both'] as const;
-type Ending = (typeof endings)[number];
 const SEED = Number(process.env.ENNEAD_SIM_SEED ?? Date.now() % 1_000_000_000);
 const random = new Random(SEED);
-/** So much does Logic about State's work, and for its own start. */
-const OPERATIONS_FOR_STATES = 4;
-const OPERATIONS_OF_START = 60;
 
 const settle = ({ store }: Scene): Promise<void> => store.xen.settle();
 
-/** `work` with Logic ending after 1, 1 + `step`, 1 + 2 · `step` … operations, until it does not any more. */
-async function atEveryOperation(
-  how: Ending,
-  prepare: (scene: Scene) => Promise<unknown>,
-  work: (scene: Scene) => Promise<unknown>,
-  step: number,
-): Promise<{ readonly outcomes: Set<string>; readonly ends: number }> {
-  const outcomes = new Set<string>();
-  for (let ends = 0; ; ends += step) {
-    const here = await scene();
-    await prepare(here);
-    await settle(here);
-    end(here.store, how, ends + 1);
-    const outcome = await work(here);
-    await settle(here);
-    const complaints = here.store.log.filter((line) => !EXPECTED.some((expected) => line.endsWith(expected)));
-    outcomes.add(JSON.stringify([outcome, complaints]));
-    if ((how === 'both' ? here.store.stateEnds : here.store.ends) === 0) return { outcomes, ends };
-  }
+interface Trial {
+  prepare(scene: Scene): Promise<unknown>;
+  work(scene: Scene): Promise<unknown>;
 }
 
-function end(store: SplitStore, how: Ending, operations: number): void {
-  if (how === 'rebuild' || how === 'fail') store.endLogicAfter(operations, how);
-  else store.endStateAfter(operations);
-  if (how === 'both')
-    store.endLogicAfter(random.below(OPERATIONS_FOR_STATES * operations + OPERATIONS_OF_START), 'rebuild');
+/** `end` says who ends, and when. */
+async function attempt({ prepare, work }: Trial, end: (store: SplitStore) => void) {
+  const here = await scene();
+  await prepare(here);
+  await settle(here);
+  end(here.store);
+  const outcome = await work(here);
+  await settle(here);
+  const complaints = here.store.log.filter((line) => !EXPECTED.some((expected) => line.endsWith(expected)));
+  return { store: here.store, outcome: JSON.stringify([outcome, complaints]) };
 }
 
-describe.each(endings)(`after a %s at any operation (seed ${SEED})`, (how) => {
-  const always = async (
-    expected: unknown,
-    prepare: (scene: Scene) => Promise<unknown>,
-    work: (scene: Scene) => Promise<unknown>,
-    step = 1,
-  ) => {
-    const { outcomes, ends } = await atEveryOperation(how, prepare, work, step);
-    expect([...outcomes]).toEqual([JSON.stringify([expected, []])]);
+/** After 1, 1 + `step`, 1 + 2 · `step` … operations, until nobody ends any more. */
+const oneAfterAnother =
+  (end: (store: SplitStore, operations: number) => void) =>
+  async (trial: Trial, step: number): Promise<Set<string>> => {
+    const outcomes = new Set<string>();
+    let ends = 0;
+    for (let hasEnded = true; hasEnded; ends += step) {
+      const { store, outcome } = await attempt(trial, (of) => end(of, ends + 1));
+      outcomes.add(outcome);
+      hasEnded = store.ends > 0;
+    }
     expect(ends).toBeGreaterThan(10);
+    return outcomes;
+  };
+
+const DRAWS = 150;
+/** Operations of a start. */
+const START = 60;
+
+/** Logic's end may come before State's, or while it waits for an answer that will not come, or while it starts after that. */
+async function bothDrawn(trial: Trial, step: number): Promise<Set<string>> {
+  const outcomes = new Set<string>();
+  let before = { logic: 0, state: 0 };
+  const { store } = await attempt(trial, (of) => {
+    before = of.operations;
+  });
+  const logic = store.operations.logic - before.logic;
+  const state = store.operations.state - before.state;
+  let ends = 0;
+  for (let draw = 0; draw < DRAWS; draw += Math.ceil(step / 2)) {
+    const { store: ended, outcome } = await attempt(trial, (of) => {
+      if (random.chance(0.5)) of.endStateAfter(random.below(state));
+      else of.restartStateAfter(random.below(logic + START));
+      of.endLogicAfter(random.below(logic + START), random.pick(['rebuild', 'fail']));
+    });
+    outcomes.add(outcome);
+    ends += ended.ends;
+  }
+  expect(ends).toBeGreaterThan(10);
+  return outcomes;
+}
+
+/** Operations: while the next handler looks what is left to do. */
+const SOON = 8;
+
+/** `meanwhile`: between two operations of Logic's, and not when it waits. */
+const endings = {
+  'a rebuild of Logic': oneAfterAnother((store, operations) => store.endLogicAfter(operations, 'rebuild')),
+  'a failure of Logic': oneAfterAnother((store, operations) => store.endLogicAfter(operations, 'fail')),
+  'a crash of State': oneAfterAnother((store, operations) => store.endStateAfter(operations)),
+  'a crash of State meanwhile': oneAfterAnother((store, operations) => store.restartStateAfter(operations)),
+  [`a failure of Logic and, soon after, a crash of State (seed ${SEED})`]: oneAfterAnother((store, operations) => {
+    store.endLogicAfter(operations, 'fail');
+    store.restartStateAfter(operations + 1 + random.below(SOON));
+  }),
+  [`the ends of both (seed ${SEED})`]: bothDrawn,
+};
+
+describe.each(Object.entries(endings))('after %s, at any operation', (_, outcomesOf) => {
+  const always = async (expected: unknown, prepare: Trial['prepare'], work: Trial['work'], step = 1): Promise<void> => {
+    const outcomes = await outcomesOf({ prepare, work }, step);
+    expect([...outcomes]).toEqual([JSON.stringify([expected, []])]);
   };
 
   it('a write is made once, and told once', async () => {

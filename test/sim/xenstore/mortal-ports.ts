@@ -9,10 +9,27 @@ export const KILLED = Symbol('killed');
 
 export class Life {
   /** Operations that are left. */
+  spent = 0;
   private left = Number.POSITIVE_INFINITY;
+  private untilInterruption = Number.POSITIVE_INFINITY;
+  private interruption: () => void = () => undefined;
 
   endAfter(operations: number): void {
     this.left = operations;
+  }
+
+  /** Once, something else happens between one operation and the next. */
+  interruptAfter(operations: number, interruption: () => void): void {
+    this.untilInterruption = operations;
+    this.interruption = interruption;
+  }
+
+  private spend(): void {
+    this.spent += 1;
+    this.untilInterruption -= 1;
+    if (this.untilInterruption === 0) this.interruption();
+    if (this.isOver) throw KILLED;
+    this.left -= 1;
   }
 
   get isOver(): boolean {
@@ -21,10 +38,7 @@ export class Life {
 
   /** Every method of `object`, as long as the life lasts. */
   mortal<T extends object>(object: T): T {
-    const spend = (): void => {
-      if (this.isOver) throw KILLED;
-      this.left -= 1;
-    };
+    const spend = (): void => this.spend();
     return new Proxy(object, {
       get(target, name) {
         const value = Reflect.get(target, name, target);

@@ -41,7 +41,6 @@ export class SplitStore {
   crossings = 0;
   /** How often Logic or State has ended as it was told to. */
   ends = 0;
-  stateEnds = 0;
   /** Those included that did not get as far as State. */
   startsOfLogic = 0;
   private life = new Life();
@@ -122,10 +121,14 @@ export class SplitStore {
     this.stateLife.endAfter(operations);
   }
 
+  /** State's process ends, and is started again, between two operations of Logic's. */
+  restartStateAfter(operations: number): void {
+    this.life.interruptAfter(operations, () => this.restartState());
+  }
+
   private restartState(): void {
     this.statesPort = null;
     this.ends += 1;
-    this.stateEnds += 1;
     this.xen.endProgram(XENSTORE_STATE_DOMID);
     this.startState();
   }
@@ -169,7 +172,8 @@ export class SplitStore {
         recover = onFailed;
       },
       startAgain: () => {
-        this.how = 'rebuild';
+        // A failure within an exchange comes by here, too.
+        if (!life.isOver) this.how = 'rebuild';
         throw KILLED;
       },
       log: (line) => {
@@ -200,6 +204,11 @@ export class SplitStore {
   endLogicAfter(operations: number, how: 'rebuild' | 'fail'): void {
     this.life.endAfter(operations);
     this.how = how;
+  }
+
+  /** Since they were started last. */
+  get operations(): { readonly logic: number; readonly state: number } {
+    return { logic: this.life.spent, state: this.stateLife.spent };
   }
 
   /** From its next start on, Logic fails whenever it reads what the domain has written. */
