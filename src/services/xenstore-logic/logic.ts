@@ -74,8 +74,9 @@ export class Logic {
     this.finish();
   }
 
-  /** State says that changes which are held may have a chance now. */
+  /** State says that changes which are held may have a chance now; or that it has started again, and keeps pages until this program lets go of them. */
   onReminder(): void {
+    this.ports.state.demandSameState();
     this.table.load();
     if (this.table.retryHeld()) this.finish();
   }

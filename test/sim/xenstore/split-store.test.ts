@@ -583,6 +583,14 @@ describe('restarts', () => {
     expect(store.startsOfLogic).toBe(1);
   });
 
+  it('a Logic that has nothing to do lets go of the pages of a State that has ended', async () => {
+    const store = SplitStore.start();
+    await store.xen.settle();
+    store.restartState();
+    await store.xen.settle();
+    expect(store.startsOfLogic).toBe(2);
+  });
+
   it('counts how often its two programs were started', async () => {
     const store = SplitStore.start();
     const builder = store.builder();
