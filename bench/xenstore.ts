@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { interruptible } from '../src/image/interruption.ts';
+import { daemons } from '../test/virtual-store/daemons.ts';
 import { buildParts } from '../test/virtual-store/images.ts';
 import { measureServer } from './xenstore/machine.ts';
 import { type Server, servers } from './xenstore/plan.ts';
@@ -47,7 +48,7 @@ async function measureAll(signal: AbortSignal): Promise<Measurement[]> {
   const wanted = values.server.map(serverNamed);
   const durationMs = values.quick ? QUICK_DURATION_MS : DURATION_MS;
   const measurements: Measurement[] = [];
-  const parts = await buildParts(programs);
+  const parts = await buildParts(programs, daemons);
   for (const clients of counts)
     for (const server of wanted) {
       const startedMs = performance.now();

@@ -28,7 +28,9 @@ export async function measureServer(parts: Parts, run: Run, signal: AbortSignal)
       program: 'domain-zero',
       vmPrograms: ['client', 'conductor'],
       server: isEnnead(server) ? 'ennead' : server,
-      ...(server === 'ennead-without-reset' && { logicProgram: 'logic-without-reset' }),
+      ...(server === 'ennead-without-reset' && {
+        serverPrograms: { 'xenstore-logic': ['logic-without-reset'] as const },
+      }),
     },
     memoryMib: MEMORY_MIB + clients * CLIENT_MEMORY_MIB,
     parameters: { server, ...ordersParameters(orders) },

@@ -18,7 +18,11 @@ const [BASE_NAME, base] = baseImage;
 if (!('step' in base)) throw new Error('the base archive is made by a step');
 const BASE_STEP = base.step;
 
-const serviceArchive = (service: ServiceName) => ({ step: initramfs.get(service)!, file: archiveName(service) });
+const serviceArchive = <S extends ServiceName>(service: S) => ({
+  service,
+  step: initramfs.get(service)!,
+  file: archiveName(service),
+});
 const STATE = serviceArchive('xenstore-state');
 const LOGIC = serviceArchive('xenstore-logic');
 
@@ -34,12 +38,15 @@ export interface Contents {
   /** What the VMs that it builds run: each program is an archive of its name. */
   readonly vmPrograms: readonly string[];
   readonly server: 'xenstored' | 'oxenstored' | 'ennead';
-  /** A program in place of XenStore-Logic's own. */
-  readonly logicProgram?: string;
+  /** In place of the own program of one of XenStore's VMs, with what lies beside it. */
+  readonly serverPrograms?: Readonly<
+    Partial<Record<'xenstore-state' | 'xenstore-logic', readonly [string, ...string[]]>>
+  >;
 }
 
-export async function buildParts(programs: Step): Promise<Parts> {
-  const all = [xen, kernels.core, kernels.pci, runtime, policy, BASE_STEP, STATE.step, LOGIC.step, programs, daemons];
+/** `own`: the programs, and `daemons` where one of Debian's servers is wanted. */
+export async function buildParts(...own: readonly Step[]): Promise<Parts> {
+  const all = [xen, kernels.core, kernels.pci, runtime, policy, BASE_STEP, STATE.step, LOGIC.step, ...own];
   const { made }: { made: ReadonlyMap<Step, Artifact> } = await buildSteps(all, {});
   return { path: (step, file) => made.get(step)!.path(file) };
 }
@@ -54,27 +61,29 @@ export const machineImages = (parts: Parts, initrd: string) => ({
 /** Writes domain 0's archive to `file`. */
 export async function writeDomainZero(parts: Parts, contents: Contents, file: string): Promise<void> {
   const { programs, program, vmPrograms, server } = contents;
-  const bytecode = async (name: string): Promise<CpioEntry> => ({
+  const bytecode = async (name: string, path = `${name}.qbc`): Promise<CpioEntry> => ({
     kind: 'file',
-    path: 'service.qbc',
+    path,
     bytes: await readFile(parts.path(programs, `${name}.qbc`)),
   });
-  const archive = async (name: string): Promise<Uint8Array> => writeCpio([await bytecode(name)]);
+  const service = (name: string): Promise<CpioEntry> => bytecode(name, 'service.qbc');
+  const archive = async (name: string, beside: readonly string[] = []): Promise<Uint8Array> =>
+    writeCpio([await service(name), ...(await Promise.all(beside.map((other) => bytecode(other))))]);
   const entries: CpioEntry[] = [
     ...['dev', 'proc', 'sys', 'tmp', 'run'].map((path) => ({ kind: 'directory', path }) as const),
     { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
     { kind: 'file', path: 'init', mode: 0o755, bytes: await readFile(parts.path(runtime, 'ennead-rt')) },
-    await bytecode(program),
+    await service(program),
     image('core.elf', compactElf(await readFile(parts.path(kernels.core, 'core.elf')))),
     image(BASE_NAME, await readFile(parts.path(BASE_STEP, BASE_NAME))),
   ];
   for (const name of vmPrograms) entries.push(image(`${name}.cpio`, await archive(name)));
   if (server !== 'ennead') entries.push(...(await daemonEntries(parts, server)));
-  else {
-    const { logicProgram } = contents;
-    const logic = logicProgram ? await archive(logicProgram) : await readFile(parts.path(LOGIC.step, LOGIC.file));
-    entries.push(image(STATE.file, await readFile(parts.path(STATE.step, STATE.file))), image(LOGIC.file, logic));
-  }
+  else
+    for (const { service: name, step, file: own } of [STATE, LOGIC]) {
+      const [other, ...beside] = contents.serverPrograms?.[name] ?? [];
+      entries.push(image(own, other ? await archive(other, beside) : await readFile(parts.path(step, own))));
+    }
   await writeFile(file, writeCpio(entries));
 }
 

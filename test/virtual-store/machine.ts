@@ -13,7 +13,8 @@ import { type Contents, machineImages, type Parts, writeDomainZero } from './ima
 const DOMAIN_ZERO_MEMORY_MIB = 192;
 const END_TIMEOUT_MS = 10_000;
 const LINES_SHOWN = 30;
-const FAILED = /ennead\[[\w-]+\]: failed: |\(XEN\) (Panic on CPU|Hardware Dom0 )/;
+const MACHINE_FAILED = /\(XEN\) (Panic on CPU|Hardware Dom0 )/;
+const PROGRAM_FAILED = /ennead\[([\w-]+)\]: failed: /;
 
 export interface Run {
   readonly contents: Contents;
@@ -21,6 +22,8 @@ export interface Run {
   /** For domain 0's program. */
   readonly parameters: BootParameters;
   readonly timeoutMs: number;
+  /** Programs that may fail and be started again. */
+  readonly mayFail?: readonly string[];
   /** Told every line of the serial console, once; true: that is all. */
   readonly heardEnough: (line: string) => boolean;
   readonly signal?: AbortSignal;
@@ -73,12 +76,17 @@ async function listenWhileItRuns(pid: number, serialLog: string, run: Run): Prom
   }
 }
 
-async function listen(serialLog: string, { contents, heardEnough }: Run, signal: AbortSignal): Promise<void> {
+async function listen(
+  serialLog: string,
+  { contents, heardEnough, mayFail = [] }: Run,
+  signal: AbortSignal,
+): Promise<void> {
   const lines: string[] = [];
   for await (const line of followLines(serialLog, signal)) {
     lines.push(line);
     if (heardEnough(line)) return;
-    if (FAILED.test(line)) break;
+    const [, failed] = PROGRAM_FAILED.exec(line) ?? [];
+    if (MACHINE_FAILED.test(line) || (failed && !mayFail.includes(failed))) break;
   }
   throw new Error(`the host with ${contents.server} did not finish:\n${lines.slice(-LINES_SHOWN).join('\n')}`);
 }

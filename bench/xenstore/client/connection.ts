@@ -59,6 +59,12 @@ export class Connection {
     this.fired.splice(this.fired.indexOf(token), 1);
   }
 
+  /** Nobody waits any more for events of this watch that have come; how many there were. */
+  forget(token: string): number {
+    const others = this.fired.filter((other) => other !== token);
+    return this.fired.splice(0, this.fired.length, ...others).length - others.length;
+  }
+
   private next(): Packet {
     for (;;) {
       const packet = this.packets.shift();

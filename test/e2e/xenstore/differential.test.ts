@@ -1,6 +1,8 @@
 /** The same programs of several domains on two hosts with the same Xen, one with Ennead's XenStore and one with Debian's xenstored: the same answers, the same events. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import { daemons } from '../../virtual-store/daemons.ts';
 import { buildParts } from '../../virtual-store/images.ts';
+import { numberFrom } from '../environment.ts';
 import { differences } from './differences.ts';
 import type { Heard } from './heard.ts';
 import { judge } from './judgement.ts';
@@ -12,11 +14,6 @@ import { programs } from './steps.ts';
 const SEEDS = 1_000_000_000;
 const COUNT = 30;
 
-const numberFrom = (name: string, otherwise: number): number => {
-  const value = process.env[name] ?? String(otherwise);
-  if (!/^\d{1,10}$/.test(value)) throw new RangeError(`${name}: ${value}`);
-  return Number(value);
-};
 const seed = numberFrom('ENNEAD_DIFFERENTIAL_SEED', Date.now() % SEEDS);
 const count = numberFrom('ENNEAD_DIFFERENTIAL_PROGRAMS', COUNT);
 const all = programsOf(seed, count);
@@ -26,7 +23,7 @@ let reference: readonly Heard[][];
 
 beforeAll(async () => {
   console.log(`random programs: ${count}, the first one's seed: ${seed}`);
-  const parts = await buildParts(programs);
+  const parts = await buildParts(programs, daemons);
   reference = await play(parts, 'xenstored', { seed, count });
   ours = await play(parts, 'ennead', { seed, count });
 });

@@ -2,9 +2,10 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/e2e/xenstore/differential.test.ts'],
-    // The images may have to be built first; then two hosts boot, one after the other.
+    include: ['test/e2e/xenstore/differential.test.ts', 'test/e2e/kills/kills.test.ts'],
+    // The images may have to be built first; then hosts boot, one after the other.
     hookTimeout: 1_800_000,
+    fileParallelism: false,
     pool: 'forks',
   },
 });

@@ -1,0 +1,3 @@
+/** XenStore-Logic as it is, with a killer beside it. */
+import './beside.ts';
+import '../../../../src/services/xenstore-logic/main.ts';
