@@ -42,9 +42,10 @@ function accessOf(node: TreeNode, { domid, privileged }: Subject): { read: boole
   return { owner, read: owner || allowsRead(access), write: owner || allowsWrite(access) };
 }
 
-/** Refuses with EACCES also where a missing node's nearest ancestor gives no such right. */
+/** Refuses with EACCES also where a missing node's nearest ancestor gives no such right. Nobody owns what is not there: who may make it may know that. */
 export function demand(tree: Tree, path: string, subject: Subject, right: 'read' | 'write' | 'owner'): void {
-  if (!accessOf(nearest(tree, path), subject)[right]) throw new PortError('EACCES', 'xenstore', path);
+  const needed = right === 'owner' && !tree.has(path) ? 'write' : right;
+  if (!accessOf(nearest(tree, path), subject)[needed]) throw new PortError('EACCES', 'xenstore', path);
 }
 
 export const mayRead = (node: TreeNode, subject: Subject): boolean => accessOf(node, subject).read;
