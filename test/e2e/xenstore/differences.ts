@@ -9,6 +9,8 @@ export interface Disagreement {
   readonly step: Step;
   readonly ours: Heard;
   readonly reference: Heard;
+  /** The step is in a transaction that is in conflict at its end, to xenstored, or that is given up. */
+  readonly isLost: boolean;
 }
 
 export interface Difference {
@@ -39,6 +41,12 @@ const DOMID_MAX = 0x7fef;
 const isDomid = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) <= DOMID_MAX;
 
 export const differences: readonly Difference[] = [
+  {
+    name: 'what a transaction sees that cannot be committed any more',
+    why: 'that depends on what it has looked at before. To xenstored it has looked at the nodes above as well, and at what it was refused',
+    ends: false,
+    explains: ({ isLost }) => isLost,
+  },
   {
     name: 'commits where xenstored conflicts',
     why: 'a transaction that looked for a node which was not there is in conflict with whoever makes that node. To xenstored it has looked at all nodes above as well, and a node made beside is a conflict',

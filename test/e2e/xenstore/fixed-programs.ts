@@ -139,6 +139,14 @@ const known: readonly Program[] = [
     ask(ONE, 'transactionEnd', ['T'], inFirst),
   ),
   program(
+    'what a transaction was refused is removed',
+    ask(OTHER, 'transactionStart', ['']),
+    ask(OTHER, 'read', [`${SHARED.named}/x`], inFirst),
+    ask(PRIVILEGED, 'rm', [SHARED.named]),
+    ask(OTHER, 'write', [SHARED.named], { tail: 'v', ...inFirst }),
+    ask(OTHER, 'transactionEnd', ['T'], inFirst),
+  ),
+  program(
     'domain 0',
     ...(['resume', 'release', 'isDomainIntroduced'] as const).map((type) => ask(PRIVILEGED, type, ['0'])),
   ),

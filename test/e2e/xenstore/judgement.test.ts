@@ -45,6 +45,13 @@ describe('a judgement', () => {
     expect(judge(program, heard('+', '+', '+'), reference, [difference({ inEvents: true })]).unknown).toBeNull();
   });
 
+  it('knows which steps were in a transaction that had lost', () => {
+    const inLost = difference({ explains: (it: { isLost: boolean }) => it.isLost });
+    const judged = (end: string) => judge(program, heard('+one', '+', end), heard('+other', '+', end), [inLost]);
+    expect(judged('-EAGAIN')).toEqual({ met: [inLost], unknown: null });
+    expect(judged('+OK~').unknown).toMatch(/step 0/);
+  });
+
   it('is none of a program that was not played to its end', () => {
     expect(() => judge(program, heard('+', '+'), heard('+', '+', '+'), [])).toThrow(/heard 2 and 3/);
   });

@@ -1,4 +1,5 @@
 /** What two servers said to the same program, step by step. */
+import { messageTypes } from '../../../src/wire/xenstore-message.ts';
 import type { Difference, Disagreement } from './differences.ts';
 import type { Heard } from './heard.ts';
 import { describeStep, type Program } from './program.ts';
@@ -23,7 +24,7 @@ export function judge(
   for (const [index, step] of program.steps.entries()) {
     const heard = { ours: ours[index]!, reference: reference[index]! };
     if (isSame(heard.ours, heard.reference)) continue;
-    const disagreement = { program: program.name, step, ...heard };
+    const disagreement = { program: program.name, step, ...heard, isLost: isLost(program, index, reference) };
     const difference = known.find((one) => isExplained(one, disagreement));
     if (!difference) return { met, unknown: describe(program, index, disagreement) };
     met.push(difference);
@@ -31,6 +32,20 @@ export function judge(
   }
   return { met, unknown: null };
 }
+
+/** Whoever has begun a transaction tries to commit it, in the end at the latest (preparation.ts), or gives it up: then nobody knows. */
+function isLost({ steps }: Program, from: number, heard: readonly Heard[]): boolean {
+  const within = steps[from];
+  if (within?.do !== 'ask' || within.transaction === null) return false;
+  const { by, transaction } = within;
+  for (const [index, step] of steps.entries()) {
+    if (index <= from || step.do !== 'ask' || step.type !== messageTypes.transactionEnd) continue;
+    if (step.by !== by || step.transaction !== transaction || heard[index]?.answer === '-EINVAL') continue;
+    return heard[index]?.answer === '-EAGAIN' || step.payload === GIVEN_UP;
+  }
+  return false;
+}
+const GIVEN_UP = 'F\0';
 
 const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
 
