@@ -141,6 +141,20 @@ describe.each([
     expect(await guest.read('data')).toBe('y');
   });
 
+  it('tells who may make a node that it has no permissions yet, and nobody else', async () => {
+    const { guest, other } = await open();
+    const shared = '/local/domain/16/shared';
+    const permissions = [{ domid: 17, access: 'none' }] as const;
+    await refuses(other.setPermissions(`${shared}/x`, permissions), 'EACCES');
+    await guest.write('shared', '');
+    await guest.setPermissions('shared', [
+      { domid: 16, access: 'none' },
+      { domid: 17, access: 'both' },
+    ]);
+    await refuses(other.setPermissions(`${shared}/x`, permissions), 'ENOENT');
+    await refuses(other.setPermissions(shared, permissions), 'EACCES');
+  });
+
   it("a new node has its parent's permissions and belongs to its creator; only the privileged give nodes away", async () => {
     const { builder, guest, other } = await open();
     await builder.setPermissions('/local/domain/16', [
