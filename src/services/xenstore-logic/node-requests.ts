@@ -141,9 +141,9 @@ export const setPermissions: RequestHandler = (request) => {
   const { domid, connection, transaction, domains } = request;
   const { strings, tail } = decodeStrings(request.payload);
   const [given, ...texts] = strings;
+  if (texts.length > request.limits.maxOf(domid, 'permissions')) return 'ENOSPC';
   const asked = decodePermissions(texts);
   if (!asked || tail.length > 0) return 'EINVAL';
-  if (asked.length > request.limits.maxOf(domid, 'permissions')) return 'ENOSPC';
   const permissions = withoutAbsent(asked, domains.absent(domidsOf(asked)));
   if (!permissions) return 'ENOENT';
   const found = existing(request, given, 'owner', { special: true });

@@ -107,12 +107,6 @@ export const differences: readonly Difference[] = [
       /^@($|.*[^A-Za-z0-9-/_@])/.test(stringsOf(it.step)[0] ?? ''),
   },
   {
-    name: 'a permission that is none is one too many',
-    why: 'Ennead reads permissions before it counts them',
-    ends: false,
-    explains: (it) => asksFor('setPerms')(it) && answered('-EINVAL', '-ENOSPC')(it),
-  },
-  {
     name: 'a domain is announced each time it is introduced',
     why: 'it may be another domain with the domid of the one before; xenstored announces again only what was released meanwhile',
     ends: false,
@@ -134,6 +128,8 @@ export const differences: readonly Difference[] = [
     name: 'a node is as large as its value',
     why: 'xenstored counts the names of its children, its permissions and a header as well',
     ends: true,
+    // Who watches it is told that it is there.
+    inEvents: true,
     explains: (it) =>
       it.step.do === 'ask' &&
       asksFor('write', 'mkdir')(it) &&
