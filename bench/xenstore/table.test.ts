@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Result, Server } from './plan.ts';
-import { table } from './table.ts';
+import { medians, table } from './table.ts';
 
 const measured = (server: Server, clients: number, perSecond: number, serverMs: number) => {
   const result: Result = { operation: 'read', perSecond, p50Ms: 1.234, p99Ms: 12.34, serverMs, clientMs: 0.5 };
@@ -26,6 +26,24 @@ test('each server stands beside the reference with as many clients', () => {
     ['8', 'ennead', '500', '0.25', '5.00'],
   ]);
   expect(new Set(lines.map((line) => line.length)).size).toBe(1);
+});
+
+test('of several rounds each figure is the median, for each server and number of clients', () => {
+  const rounds = [
+    measured('ennead', 1, 500, 9),
+    measured('xenstored', 1, 1000, 0.5),
+    measured('ennead', 8, 700, 1),
+    measured('ennead', 1, 400, 1),
+    measured('ennead', 1, 600, 2),
+  ];
+  const figures = medians(rounds).map(({ server, clients, results: [result] }) => {
+    return [server, clients, result?.perSecond, result?.serverMs];
+  });
+  expect(figures).toEqual([
+    ['ennead', 1, 500, 2],
+    ['xenstored', 1, 1000, 0.5],
+    ['ennead', 8, 700, 1],
+  ]);
 });
 
 test('without a reference there is no ratio', () => {

@@ -7,6 +7,33 @@ export interface Measurement {
   readonly results: readonly Result[];
 }
 
+/** Of several rounds one: every figure is the median of that figure. */
+export function medians(rounds: readonly Measurement[]): Measurement[] {
+  const isBeside = (one: Measurement) => (other: Measurement) =>
+    other.server === one.server && other.clients === one.clients;
+  const firsts = rounds.filter((one, index) => rounds.findIndex(isBeside(one)) === index);
+  return firsts.map((first) => {
+    const group = rounds.filter(isBeside(first));
+    return { ...first, results: first.results.map(({ operation }) => medianOf(operation, group)) };
+  });
+}
+
+function medianOf(operation: Result['operation'], group: readonly Measurement[]): Result {
+  const all = group.flatMap(({ results }) => results.filter((result) => result.operation === operation));
+  const median = (figure: Exclude<keyof Result, 'operation'>): number => {
+    const sorted = all.map((result) => result[figure]).sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)]!;
+  };
+  return {
+    operation,
+    perSecond: median('perSecond'),
+    p50Ms: median('p50Ms'),
+    p99Ms: median('p99Ms'),
+    serverMs: median('serverMs'),
+    clientMs: median('clientMs'),
+  };
+}
+
 type Row = Result & { readonly server: Server; readonly clients: number };
 
 /** `ratio`: how much of what the reference does in a second; and how much of the processor time that it takes for one. */
