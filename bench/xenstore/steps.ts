@@ -16,9 +16,5 @@ export const programs: Step = {
   lane: 'cpu',
   needs: [runtime],
   packages: [],
-  ...compiling(
-    PROGRAMS,
-    [/^bench\/xenstore\//, /^test\/virtual-store\/domain-zero\//, serviceFolder('xenstore-logic')],
-    runtime,
-  ),
+  ...compiling(PROGRAMS, [/^bench\/xenstore\//, /^test\/virtual-store\//, serviceFolder('xenstore-logic')], runtime),
 };

@@ -1,10 +1,10 @@
 /** A client VM: does what the phase says, as often as it can, and reports. All of it happens within the program's start, which may wait. */
 import * as rt from 'ennead:rt';
 import { startService } from '../../../src/kit/service.ts';
-import { decodeText, encodeText } from '../../../src/wire/xenstore-message.ts';
+import { encodeText } from '../../../src/wire/xenstore-message.ts';
+import { Connection, packetOf } from '../../../test/virtual-store/connection.ts';
 import { encodeLatencies } from '../histogram.ts';
 import { clientNodes, type Operation, PHASE_NODE, type Phase, PREPARATION, type Report } from '../plan.ts';
-import { Connection, packetOf, Refusal } from './connection.ts';
 import { measured, prepare } from './operations.ts';
 
 const PHASE_TOKEN = 'phase';
@@ -15,23 +15,13 @@ startService('client', () => {
   let last: string | null = null;
   for (;;) {
     connection.awaitEvent(PHASE_TOKEN);
-    const text = readPhase(connection);
+    const text = connection.readIfThere(PHASE_NODE);
     if (text === null || text === last) continue;
     last = text;
     const report = JSON.stringify(run(connection, JSON.parse(text)));
     connection.exchange(packetOf('write', [clientNodes.report], encodeText(report)));
   }
 });
-
-/** null: there is none yet, or none that the client may see. */
-function readPhase(connection: Connection): string | null {
-  try {
-    return decodeText(connection.exchange(packetOf('read', [PHASE_NODE])));
-  } catch (error) {
-    if (error instanceof Refusal && (error.code === 'ENOENT' || error.code === 'EACCES')) return null;
-    throw error;
-  }
-}
 
 function run(connection: Connection, { operation, durationMs }: Phase): Report {
   if (operation !== PREPARATION) return measure(connection, operation, durationMs);

@@ -1,7 +1,7 @@
 /** What is measured: each function is one operation, from its first request until its last answer. */
 import { decodeText, encodeText } from '../../../src/wire/xenstore-message.ts';
+import { type Connection, packetOf, Refusal } from '../../../test/virtual-store/connection.ts';
 import { clientNodes, LIST_NODE, type Operation } from '../plan.ts';
-import { type Connection, packetOf, Refusal } from './connection.ts';
 
 /** As long as what Linux's front and back ends tell each other. */
 const VALUE = encodeText('connected');

@@ -3,9 +3,11 @@
 import type { DomId, Log } from '../../../src/xen/ports.ts';
 import { domainControl } from '../../../src/xen/real/adapter.ts';
 import type { NodePermission, XenStore } from '../../../src/xen/xenstore-port.ts';
+import { followReports, type Reports } from '../../../test/virtual-store/reports.ts';
 import { countOf, percentileMs } from '../histogram.ts';
 import {
   clientDomids,
+  clientNodes,
   DONE,
   encodeResult,
   homeOf,
@@ -19,7 +21,6 @@ import {
   type Report,
   type Result,
 } from '../plan.ts';
-import { followReports, type Reports } from './reports.ts';
 
 export interface Orders {
   readonly clients: number;
@@ -39,7 +40,10 @@ export interface Conducting extends Orders {
 export async function conduct(conducting: Conducting): Promise<void> {
   const { store, clients, durationMs, log } = conducting;
   await makeNodes(conducting);
-  const reports = await followReports(store, clientDomids(clients));
+  const reports = await followReports<Report>(
+    store,
+    clientDomids(clients).map((domid) => `${homeOf(domid)}/${clientNodes.report}`),
+  );
   // All clients are ready when this phase has ended.
   await phase(store, reports, { operation: PREPARATION, durationMs });
   for (const operation of operations) log(encodeResult(await measure(conducting, reports, operation)));
@@ -58,13 +62,13 @@ async function makeNodes({ store, self, clients }: Conducting): Promise<void> {
   }
 }
 
-async function phase(store: XenStore, reports: Reports, next: Phase): Promise<readonly Report[]> {
-  const all = reports.all(next.operation);
+async function phase(store: XenStore, reports: Reports<Report>, next: Phase): Promise<readonly Report[]> {
+  const all = reports.all(({ operation }) => operation === next.operation);
   await store.write(PHASE_NODE, JSON.stringify(next));
   return all;
 }
 
-async function measure(conducting: Conducting, reports: Reports, operation: Operation): Promise<Result> {
+async function measure(conducting: Conducting, reports: Reports<Report>, operation: Operation): Promise<Result> {
   const { store, server, clients, durationMs } = conducting;
   const clientsUse = processorUse(clientDomids(clients));
   const serverUses = processorUse(server);

@@ -13,7 +13,6 @@ const PROGRAMS = [
 
 const FOLDERS = [
   /^test\/(e2e\/kills|virtual-store)\//,
-  /^bench\/xenstore\/client\//,
   // Choices that are drawn from a seed.
   /^test\/fuzz\/random\.ts$/,
   /^src\/xen\/memory\/scheduler\.ts$/,

@@ -1,8 +1,8 @@
 /** What a client does, and what it knows must come of it: each operation compares the answer with a model of the client's own nodes. */
 
-import { type Connection, packetOf, Refusal } from '../../../../bench/xenstore/client/connection.ts';
 import { decodeText, encodeText, type messageTypes } from '../../../../src/wire/xenstore-message.ts';
 import type { Random } from '../../../fuzz/random.ts';
+import { type Connection, packetOf, Refusal } from '../../../virtual-store/connection.ts';
 import { COUNTER_NODE, OWN_NODES, slotOf } from '../plan.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];

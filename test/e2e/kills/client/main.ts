@@ -1,11 +1,11 @@
 /** A client VM of the kill test. All of it happens within the program's start, which may wait. */
 import * as rt from 'ennead:rt';
-import { Connection, packetOf, Refusal } from '../../../../bench/xenstore/client/connection.ts';
 import { numberParameter } from '../../../../src/contracts/boot-parameters.ts';
 import { BOOTSTRAPPER_DOMID } from '../../../../src/contracts/domids.ts';
 import { startService } from '../../../../src/kit/service.ts';
 import { decodeText, encodeText } from '../../../../src/wire/xenstore-message.ts';
 import { Random } from '../../../fuzz/random.ts';
+import { Connection, packetOf } from '../../../virtual-store/connection.ts';
 import { BELL, clientDomids, PHASE_NODE, type Phase, REPORT_NODE, readOrders, slotOf } from '../plan.ts';
 import { demand, Load } from './load.ts';
 
@@ -71,17 +71,7 @@ function settled(connection: Connection, tokens: readonly string[]): void {
 function nextPhase(connection: Connection, before: string | null): string {
   for (;;) {
     connection.awaitEvent(PHASE_TOKEN);
-    const text = readPhase(connection);
+    const text = connection.readIfThere(PHASE_NODE);
     if (text !== null && text !== before) return text;
-  }
-}
-
-/** null: there is none yet, or none that the client may see. */
-function readPhase(connection: Connection): string | null {
-  try {
-    return decodeText(connection.exchange(packetOf('read', [PHASE_NODE])));
-  } catch (error) {
-    if (error instanceof Refusal && (error.code === 'ENOENT' || error.code === 'EACCES')) return null;
-    throw error;
   }
 }

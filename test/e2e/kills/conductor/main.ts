@@ -9,6 +9,7 @@ import { startsOf } from '../../../../src/kit/starts.ts';
 import { connectXenStore, XENBUS_DEVICE } from '../../../../src/kit/xenstore-client.ts';
 import { clock, eventChannels, streams } from '../../../../src/xen/real/adapter.ts';
 import type { XenStore } from '../../../../src/xen/xenstore-port.ts';
+import { followReports, type Reports } from '../../../virtual-store/reports.ts';
 import {
   BELL,
   CONDUCTOR_DOMID,
@@ -19,11 +20,11 @@ import {
   type Outcome,
   PHASE_NODE,
   type Phase,
+  REPORT_NODE,
   type Report,
   slotOf,
   steps,
 } from '../plan.ts';
-import { followReports, type Reports } from './reports.ts';
 
 const FIRST_EVENT_MS = 1000;
 
@@ -32,7 +33,10 @@ startService('conductor', ({ parameters, log }) => {
   const isOver = overFlag(numberParameter(parameters, BELL));
   const conduct = async (): Promise<void> => {
     await makeNodes(store);
-    const reports = await followReports(store);
+    const reports = await followReports<Report>(
+      store,
+      clientDomids.map((domid) => `${homeOf(domid)}/${REPORT_NODE}`),
+    );
     log(encodeOutcome(await conductRounds(store, reports, isOver)));
   };
   return conduct();
@@ -64,7 +68,7 @@ async function makeNodes(store: XenStore): Promise<void> {
   ]);
 }
 
-async function conductRounds(store: XenStore, reports: Reports, isOver: () => boolean): Promise<Outcome> {
+async function conductRounds(store: XenStore, reports: Reports<Report>, isOver: () => boolean): Promise<Outcome> {
   for (let round = 1, isLast = false; ; round += 1) {
     const ended = await conductRound(store, reports, round);
     const operations = sum(ended, 'operations');
@@ -86,11 +90,11 @@ async function conductRounds(store: XenStore, reports: Reports, isOver: () => bo
   }
 }
 
-async function conductRound(store: XenStore, reports: Reports, round: number): Promise<readonly Report[]> {
+async function conductRound(store: XenStore, reports: Reports<Report>, round: number): Promise<readonly Report[]> {
   let ended: readonly Report[] = [];
   for (const step of steps) {
     const phase: Phase = { round, step };
-    const all = reports.all(phase);
+    const all = reports.all((report) => report.round === round && report.step === step);
     await store.write(PHASE_NODE, JSON.stringify(phase));
     ended = await all;
   }

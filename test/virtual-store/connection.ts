@@ -3,15 +3,16 @@
  * client and what it measures.
  */
 import * as rt from 'ennead:rt';
-import { XENBUS_DEVICE } from '../../../src/kit/xenstore-client.ts';
+import { XENBUS_DEVICE } from '../../src/kit/xenstore-client.ts';
 import {
   decodeStrings,
+  decodeText,
   encodePacket,
   encodeStrings,
   messageTypes,
   type Packet,
   PacketReader,
-} from '../../../src/wire/xenstore-message.ts';
+} from '../../src/wire/xenstore-message.ts';
 
 const READ_BYTES = 4096;
 /** For a server that starts after its clients, and for the slowest of many of these. */
@@ -50,6 +51,16 @@ export class Connection {
       if (type === messageTypes.watchEvent) this.fired.push(tokenOf(payload));
       else if (type !== messageTypes.error) return payload;
       else throw new Refusal(decodeStrings(payload).strings[0] ?? '');
+    }
+  }
+
+  /** null: there is no such node, or none that the client may see. */
+  readIfThere(path: string): string | null {
+    try {
+      return decodeText(this.exchange(packetOf('read', [path])));
+    } catch (error) {
+      if (error instanceof Refusal && (error.code === 'ENOENT' || error.code === 'EACCES')) return null;
+      throw error;
     }
   }
 
