@@ -195,7 +195,7 @@ export class Logic {
     if (mayAsk && !mayAsk(request.domid)) return 'EACCES';
     if (withoutTransaction === 'refused' && this.lacksTransaction(request)) return 'ENOENT';
     const decision = handle(request);
-    const isLate = decision === 'EINVAL' && withoutTransaction === 'finds-out';
+    const isLate = typeof decision === 'string' && withoutTransaction === 'finds-out';
     return isLate && this.lacksTransaction(request) ? 'ENOENT' : decision;
   }
 

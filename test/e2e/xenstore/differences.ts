@@ -88,11 +88,11 @@ export const differences: readonly Difference[] = [
   },
   {
     name: 'nothing stands behind the last string',
-    why: 'xenstored passes over what follows it in a WATCH, UNWATCH or SET_PERMS',
+    why: 'xenstored passes over what follows it in a WATCH, UNWATCH, SET_PERMS or DIRECTORY_PART',
     ends: true,
     explains: (it) =>
       it.step.do === 'ask' &&
-      asksFor('watch', 'unwatch', 'setPerms')(it) &&
+      asksFor('watch', 'unwatch', 'setPerms', 'directoryPart')(it) &&
       it.ours.answer === '-EINVAL' &&
       !it.step.payload.endsWith('\0'),
   },

@@ -11,10 +11,11 @@ import type { Program } from './program.ts';
 import { programsOf } from './programs.ts';
 import { programs } from './steps.ts';
 
-const SEEDS = 1_000_000_000;
+/** The same programs each time, unless others are asked for: a difference that nobody knows yet shall not turn up in somebody else's work. */
+const SEED = 755_906_701;
 const COUNT = 30;
 
-const seed = numberFrom('ENNEAD_DIFFERENTIAL_SEED', Date.now() % SEEDS);
+const seed = numberFrom('ENNEAD_DIFFERENTIAL_SEED', SEED);
 const count = numberFrom('ENNEAD_DIFFERENTIAL_PROGRAMS', COUNT);
 const all = programsOf(seed, count);
 

@@ -100,6 +100,15 @@ describe('requests', () => {
     expect(client.texts()).toEqual(['ENOENT', 'ENOENT', 'ENOENT', 'ENOENT']);
   });
 
+  it('in a transaction that is none are refused for that, whatever else is wrong with them', async () => {
+    const { store, client } = await withRawClient();
+    for (const permissions of [['x'], Array(6).fill('n16'), Array(6).fill('x')])
+      client.send(client.packet(messageTypes.setPerms, encodeStrings(['domid', ...permissions]), 7));
+    client.send(client.packet(messageTypes.setPerms, encodeStrings(['domid', ...Array(6).fill('x')])));
+    await store.xen.settle();
+    expect(client.texts()).toEqual(['ENOENT', 'ENOENT', 'ENOENT', 'ENOSPC']);
+  });
+
   it('of those who may not control domains are refused for that, whatever transaction they name', async () => {
     const { store, client } = await withRawClient();
     for (const type of [messageTypes.release, messageTypes.control])

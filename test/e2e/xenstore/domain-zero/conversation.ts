@@ -100,12 +100,12 @@ export class Conversation {
     return `+${readable(told)}`;
   }
 
-  /** Both servers count in their own way: what counts is whether the directory has changed. */
+  /** Both servers count in their own way: what counts is whether the directory has changed. One of them refuses an offset that is no number. */
   private compareGeneration(payload: string, transaction: number | null, answer: string): string {
     const [generation = ''] = answer.split('\0', 1);
     const rest = answer.slice(generation.length);
-    if (transaction !== null) return `generation${rest}`;
-    const [path = ''] = payload.split('\0', 1);
+    const [path = '', offset = ''] = payload.split('\0');
+    if (transaction !== null || !/^\d{1,9}$/.test(offset)) return `generation${rest}`;
     const before = this.generations.get(path);
     this.generations.set(path, generation);
     return `${before === generation ? 'same' : 'new'} generation${rest}`;
