@@ -24,7 +24,7 @@ import {
 export const savedTransaction = struct({
   domid: u16,
   copies: list(struct({ path: text, node: nullable(savedNode), generation: counter })),
-  seen: list(struct({ path: text, generation: counter })),
+  seen: list(text),
   newlySeen: nullable(struct({ path: text, at: u32, copied: flag })),
   changes: list(nodeChange),
   owners: savedOwners,
@@ -34,6 +34,13 @@ type SavedTransaction = Decoded<typeof savedTransaction>;
 
 const ABSENT = 0;
 
+interface Copy {
+  /** With the transaction's own changes. */
+  node: StoreNode | undefined;
+  /** Of the store's node when it was copied, ABSENT where there was none. */
+  readonly generation: number;
+}
+
 /** A copy shares its value with the store. */
 const copyBytes = (path: string, node: StoreNode | undefined): number =>
   nodeBytes(path, 0, 0) + COPIED_CHILD_BYTES * (node?.children.size ?? 0);
@@ -41,11 +48,9 @@ const noteBytes = ({ path, value, permissions }: NodeChange): number =>
   nodeBytes(path, value?.length ?? 0, permissions.length);
 
 export class Transaction implements NodeMap {
-  private readonly copies = new Map<string, StoreNode | undefined>();
-  /** path → the node's generation when it was copied, ABSENT for one that was not there. */
-  private readonly copied = new Map<string, number>();
-  /** Of those that were looked at, the same. */
-  private readonly seen = new Map<string, number>();
+  private readonly copies = new Map<string, Copy>();
+  /** Those of them that were looked at. */
+  private readonly seen = new Set<string>();
   /** What the last look has added to it, and in which request. */
   private newlySeen: { readonly path: string; readonly at: number; readonly copied: boolean } | null = null;
   /** What the domains own more than in the store. */
@@ -72,9 +77,9 @@ export class Transaction implements NodeMap {
     if (this.newlySeen?.path === path && this.newlySeen.at === at) return;
     this.newlySeen = this.seen.has(path) ? null : { path, at, copied: !this.copies.has(path) };
     if (this.newlySeen === null) return;
-    // What it sees is the copy, which may be older than this look: it was made for a child of the node.
-    this.own(path);
-    this.seen.set(path, this.copied.get(path) ?? ABSENT);
+    // The copy may be older than this look: it was made for a child of the node.
+    this.copied(path);
+    this.seen.add(path);
   }
 
   /** What remembering takes. */
@@ -101,7 +106,7 @@ export class Transaction implements NodeMap {
 
   /** The node itself, or one below it. */
   hasSeenBelow(path: string): boolean {
-    return [...this.seen.keys()].some((seen) => seen === path || seen.startsWith(`${path}/`));
+    return [...this.seen].some((seen) => seen === path || seen.startsWith(`${path}/`));
   }
 
   /** If it was this look that made it remember: what an earlier request had a right to look at, it has seen. */
@@ -109,35 +114,27 @@ export class Transaction implements NodeMap {
     if (this.newlySeen?.path !== path) return;
     this.seen.delete(path);
     if (this.newlySeen.copied) {
-      this.grow(-copyBytes(path, this.copies.get(path)));
+      this.grow(-copyBytes(path, this.copies.get(path)?.node));
       this.copies.delete(path);
-      this.copied.delete(path);
     }
     this.newlySeen = null;
   }
 
   get(path: string): StoreNode | undefined {
-    return this.copies.has(path) ? this.copies.get(path) : this.base.get(path);
+    const copy = this.copies.get(path);
+    return copy ? copy.node : this.base.get(path);
   }
 
   own(path: string): StoreNode | undefined {
-    if (!this.copies.has(path)) {
-      const node = this.base.get(path);
-      this.copies.set(path, node && { ...node, children: copyOf(node.children) });
-      this.copied.set(path, node?.generation ?? ABSENT);
-      this.grow(copyBytes(path, node));
-    }
-    return this.copies.get(path);
+    return this.copied(path).node;
   }
 
   put(path: string, node: StoreNode): void {
-    this.owners.moved(path, this.own(path), node);
-    this.copies.set(path, node);
+    this.alter(path, node);
   }
 
   delete(path: string): void {
-    this.owners.moved(path, this.own(path), undefined);
-    this.copies.set(path, undefined);
+    this.alter(path, undefined);
   }
 
   nextGeneration(): number {
@@ -154,18 +151,16 @@ export class Transaction implements NodeMap {
   }
 
   conflicts(): boolean {
-    for (const [path, generation] of this.seen)
-      if ((this.base.get(path)?.generation ?? ABSENT) !== generation) return true;
-    return false;
+    return [...this.seen].some((path) => (this.base.get(path)?.generation ?? ABSENT) !== this.copied(path).generation);
   }
 
   save(): SavedTransaction {
     return {
       domid: this.domid,
-      copies: [...this.copies].map(([path, node]) => {
-        return { path, node: node ? toSaved(node) : null, generation: this.copied.get(path) ?? ABSENT };
+      copies: [...this.copies].map(([path, { node, generation }]) => {
+        return { path, node: node ? toSaved(node) : null, generation };
       }),
-      seen: [...this.seen].map(([path, generation]) => ({ path, generation })),
+      seen: [...this.seen],
       newlySeen: this.newlySeen,
       changes: this.changes,
       owners: this.owners.save(),
@@ -175,16 +170,31 @@ export class Transaction implements NodeMap {
 
   static load(base: BaseNodes, saved: SavedTransaction, accounts: Accounts): Transaction {
     const transaction = new Transaction(base, saved.domid, accounts);
-    for (const { path, node, generation } of saved.copies) {
-      transaction.copies.set(path, node ? fromSaved(node) : undefined);
-      transaction.copied.set(path, generation);
-    }
-    for (const { path, generation } of saved.seen) transaction.seen.set(path, generation);
+    for (const { path, node, generation } of saved.copies)
+      transaction.copies.set(path, { node: node ? fromSaved(node) : undefined, generation });
+    for (const path of saved.seen) transaction.seen.add(path);
     transaction.newlySeen = saved.newlySeen;
     transaction.changes.push(...saved.changes);
     transaction.grow(saved.bytes - transaction.bytes);
     transaction.owners.load(saved.owners);
     return transaction;
+  }
+
+  private copied(path: string): Copy {
+    const known = this.copies.get(path);
+    if (known) return known;
+    const node = this.base.get(path);
+    const own = node && { ...node, children: copyOf(node.children) };
+    const copy = { node: own, generation: node?.generation ?? ABSENT };
+    this.copies.set(path, copy);
+    this.grow(copyBytes(path, node));
+    return copy;
+  }
+
+  private alter(path: string, node: StoreNode | undefined): void {
+    const copy = this.copied(path);
+    this.owners.moved(path, copy.node, node);
+    copy.node = node;
   }
 
   private grow(bytes: number): void {
