@@ -10,7 +10,7 @@ import type { SharedRegion } from '../xen/ports.ts';
 import { shownLimits } from './xenstore-limits.ts';
 import { accesses, type Permissions } from './xenstore-state.ts';
 
-/** A sixteenth of State's memory: what it shows has room for as many nodes as the rest of its memory has, about 9000 in 24 MiB. */
+/** A sixteenth of State's memory: room for about 9000 small nodes in 24 MiB, which is more than the rest of its memory holds. */
 export const contentsPages = (memoryMib: number): number => memoryMib * 16;
 
 /**
@@ -156,5 +156,6 @@ export function hashOf(key: Uint8Array): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-export const bucketOffset = (pages: SharedRegion, hash: number): number =>
-  BUCKETS_OFFSET + 4 * (hash % (pages.size / BYTES_PER_BUCKET - BUCKETS_OFFSET / 4));
+/** How many there are. Whoever looks things up keeps the number: a region has to ask for its size. */
+export const bucketsIn = (pages: SharedRegion): number => pages.size / BYTES_PER_BUCKET - BUCKETS_OFFSET / 4;
+export const bucketOffset = (buckets: number, hash: number): number => BUCKETS_OFFSET + 4 * (hash % buckets);

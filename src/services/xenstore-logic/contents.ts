@@ -1,6 +1,7 @@
 /** Looks at nodes in the pages that State shows (src/contracts/xenstore-contents.ts), as State would answer. Pages that make no sense fail the handler. */
 import {
   bucketOffset,
+  bucketsIn,
   connectionKey,
   connectionValue,
   hashOf,
@@ -25,12 +26,42 @@ const NOTHING = new Uint8Array(0);
 type Look = StateAnswer<'look'>;
 type LookRequest = StateRequest<'look'>;
 
-/** `ask`: for what only State knows. */
-export function lookAt(pages: SharedRegion, request: LookRequest, ask: (request: LookRequest) => Look): Look {
-  for (let at = request.path; ; at = parentOf(at)) {
-    const record = find(pages, at);
-    if (record === undefined) return ask(request);
-    if (record || at === ROOT || isSpecial(at)) return new ShownLook(pages, request, ask, record, at);
+export class ShownContents {
+  private readonly buckets: number;
+
+  /** `ask`: for what only State knows. */
+  constructor(
+    private readonly pages: SharedRegion,
+    readonly ask: (request: LookRequest) => Look,
+  ) {
+    this.buckets = bucketsIn(pages);
+  }
+
+  look(request: LookRequest): Look {
+    for (let at = request.path; ; at = parentOf(at)) {
+      const record = this.find(at);
+      if (record === undefined) return this.ask(request);
+      if (record || at === ROOT || isSpecial(at)) return new ShownLook(this, request, record, at);
+    }
+  }
+
+  connectionOf(domid: number): Pick<Look, 'target'> | null {
+    const record = this.find(connectionKey(domid));
+    return record ? decode(connectionValue, record.value) : null;
+  }
+
+  /** null: there is none, undefined: there may be one that found no room. */
+  private find(key: string): RecordView | null | undefined {
+    const { pages } = this;
+    const hash = hashOf(encodeText(key));
+    let at = pages.load32(bucketOffset(this.buckets, hash));
+    for (let steps = 0; at !== 0; steps += 1) {
+      if (steps > CHAIN_MAX) throw new Error('the pages of xenstore-state have a loop');
+      const record = new RecordView(pages, at);
+      if (record.hash === hash && record.isOf(key)) return record;
+      at = record.next;
+    }
+    return pages.load32(MISSING_OFFSET) === 0 ? null : undefined;
   }
 }
 
@@ -42,9 +73,8 @@ class ShownLook implements Look {
   private foundTarget: Pick<Look, 'target'> | null = null;
 
   constructor(
-    private readonly pages: SharedRegion,
+    private readonly contents: ShownContents,
     private readonly request: LookRequest,
-    private readonly ask: (request: LookRequest) => Look,
     /** null: not even the root is there. */
     private readonly record: RecordView | null,
     private readonly foundAt: string,
@@ -80,25 +110,7 @@ class ShownLook implements Look {
   }
 
   get target(): number | null {
-    this.foundTarget ??= connectionOf(this.pages, this.request.domid) ?? this.ask(this.request);
+    this.foundTarget ??= this.contents.connectionOf(this.request.domid) ?? this.contents.ask(this.request);
     return this.foundTarget.target;
   }
-}
-
-function connectionOf(pages: SharedRegion, domid: number): Pick<Look, 'target'> | null {
-  const record = find(pages, connectionKey(domid));
-  return record ? decode(connectionValue, record.value) : null;
-}
-
-/** null: there is none, undefined: there may be one that found no room. */
-function find(pages: SharedRegion, key: string): RecordView | null | undefined {
-  const hash = hashOf(encodeText(key));
-  let at = pages.load32(bucketOffset(pages, hash));
-  for (let steps = 0; at !== 0; steps += 1) {
-    if (steps > CHAIN_MAX) throw new Error('the pages of xenstore-state have a loop');
-    const record = new RecordView(pages, at);
-    if (record.hash === hash && record.isOf(key)) return record;
-    at = record.next;
-  }
-  return pages.load32(MISSING_OFFSET) === 0 ? null : undefined;
 }

@@ -11,7 +11,7 @@ import {
 import { type Codec, type Decoded, decode, encode, u8, type Writer } from '../../wire/binary.ts';
 import type { SharedRegion } from '../../xen/ports.ts';
 import type { Change } from './changes.ts';
-import { lookAt } from './contents.ts';
+import { ShownContents } from './contents.ts';
 
 export interface StateLink {
   /** One request to State and its answer. */
@@ -23,10 +23,14 @@ export interface StateLink {
 }
 
 export class StateClient {
+  private readonly contents: ShownContents;
+
   constructor(
     private readonly link: StateLink,
-    private readonly contents: SharedRegion,
-  ) {}
+    pages: SharedRegion,
+  ) {
+    this.contents = new ShownContents(pages, (unseen) => this.ask('look', unseen));
+  }
 
   ask<O extends StateQuery>(operation: O, request: StateRequest<O>): StateAnswer<O> {
     return ask(this.link, operation, request);
@@ -36,7 +40,7 @@ export class StateClient {
   look(request: StateRequest<'look'>): StateAnswer<'look'> {
     if (request.transaction !== 0) return this.ask('look', request);
     this.link.demandSameState();
-    return lookAt(this.contents, request, (unseen) => this.ask('look', unseen));
+    return this.contents.look(request);
   }
 
   /** State's answer as it comes: what State remembers has the same form. */

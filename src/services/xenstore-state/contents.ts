@@ -2,6 +2,7 @@
 import {
   BODY,
   bucketOffset,
+  bucketsIn,
   encodeBody,
   GLANCE_BYTES,
   HASH,
@@ -32,10 +33,12 @@ export class Contents {
   private readonly missing = new Set<string>();
   /** By size: where records were. */
   private readonly free: number[][] = Array.from({ length: SIZES }, () => []);
+  private readonly buckets: number;
   private end: number;
   private readonly endMax: number;
 
   constructor(private readonly region: SharedRegion) {
+    this.buckets = bucketsIn(region);
     this.end = recordsOffset(region);
     this.endMax = region.size - GLANCE_BYTES;
   }
@@ -64,7 +67,7 @@ export class Contents {
   private putIn(key: string, hash: number, size: number): Place | undefined {
     const offset = this.free[size]?.pop() ?? this.extend(size);
     if (offset === undefined) return undefined;
-    const bucket = bucketOffset(this.region, hash);
+    const bucket = bucketOffset(this.buckets, hash);
     this.region.store32(offset + HASH, hash);
     this.region.store32(offset + NEXT, this.region.load32(bucket));
     this.region.store32(bucket, offset);
@@ -83,7 +86,7 @@ export class Contents {
   }
 
   private takeOut(key: string, { offset, size, hash }: Place): void {
-    let link = bucketOffset(this.region, hash);
+    let link = bucketOffset(this.buckets, hash);
     for (let at = this.region.load32(link); at !== offset; at = this.region.load32(link)) link = at + NEXT;
     this.region.store32(link, this.region.load32(offset + NEXT));
     this.places.delete(key);

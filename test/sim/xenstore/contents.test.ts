@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
 import { connectionKey, hashOf } from '../../../src/contracts/xenstore-contents.ts';
 import type { StateAnswer, StateRequest } from '../../../src/contracts/xenstore-state.ts';
-import { lookAt } from '../../../src/services/xenstore-logic/contents.ts';
+import { ShownContents } from '../../../src/services/xenstore-logic/contents.ts';
 import { Contents } from '../../../src/services/xenstore-state/contents.ts';
 import { XenStoreState } from '../../../src/services/xenstore-state/state.ts';
 import { encodeText } from '../../../src/wire/xenstore-message.ts';
@@ -31,9 +31,10 @@ function show(pages: number) {
 function shown(pages: SharedRegion, request: StateRequest<'look'>): StateAnswer<'look'> | undefined {
   const asked = new Error('asked');
   try {
-    const look = lookAt(pages, request, () => {
+    const contents = new ShownContents(pages, () => {
       throw asked;
     });
+    const look = contents.look(request);
     const { outcome, target, exact, parentExists } = look;
     const { permissions, generation, value, childrenBytes, children } = look;
     return { outcome, target, exact, parentExists, permissions, generation, value, childrenBytes, children };
