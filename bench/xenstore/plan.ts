@@ -28,7 +28,6 @@ export const LISTED_NODES = 100;
 
 /** In a client's home. */
 export const clientNodes = { value: 'bench/value', watched: 'bench/watched', report: 'bench/report' } as const;
-export const homeOf = (domid: DomId): string => `/local/domain/${domid}`;
 
 export interface Phase {
   readonly operation: Operation | typeof PREPARATION;

@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
 import { expect, test } from 'vitest';
 import { guestLimits } from '../contracts/xenstore-limits.ts';
-import { decodeLimits, limitArguments, limitOptions } from './limits.ts';
+import { limitArguments, limitOptions, limitsFromArguments } from './limits.ts';
 
 const given = (...args: string[]): string[] => limitArguments(parseArgs({ args, options: limitOptions }).values);
 
 test("xenstored's options set what State starts with", () => {
   const args = given('-E', '2000', '--entry-size=100', '-W', '7', '-t', '3', '-A', '9', '--path-max', '300');
   const more = given('-Q', 'memory=70000', '--quota', 'transaction-nodes=5', '-q', 'memory=60000');
-  expect(decodeLimits([...args, ...more])).toEqual({
+  expect(limitsFromArguments([...args, ...more])).toEqual({
     ...guestLimits,
     nodes: 2000,
     'node-size': 100,
@@ -20,7 +20,7 @@ test("xenstored's options set what State starts with", () => {
     'transaction-nodes': 5,
     'memory-soft': 60000,
   });
-  expect(decodeLimits([])).toEqual(guestLimits);
+  expect(limitsFromArguments([])).toEqual(guestLimits);
 });
 
 test.each([
@@ -35,5 +35,6 @@ test.each([
 });
 
 test('State takes no word that the starter would not give it', () => {
-  for (const word of ['nodes', 'nodes=0', 'nodes=x', 'files=1']) expect(() => decodeLimits([word])).toThrow(word);
+  for (const word of ['nodes', 'nodes=0', 'nodes=x', 'files=1'])
+    expect(() => limitsFromArguments([word])).toThrow(word);
 });

@@ -32,7 +32,7 @@ const named: Readonly<Record<string, LimitName>> = {
   'path-max': 'path-max',
 };
 
-/** For `decodeLimits`. Throws what is wrong with an option. */
+/** For `limitsFromArguments`. Throws what is wrong with an option. */
 export function limitArguments(given: Given): string[] {
   return Object.entries(given)
     .flatMap(([option, values]) => [values ?? []].flat().map((value) => [option, value] as const))
@@ -46,7 +46,7 @@ export function limitArguments(given: Given): string[] {
     });
 }
 
-export function decodeLimits(args: readonly string[]): Limits {
+export function limitsFromArguments(args: readonly string[]): Limits {
   const values = { ...guestLimits };
   for (const word of args) {
     const [called, amount] = word.split('=');

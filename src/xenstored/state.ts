@@ -7,7 +7,7 @@ import { STORE_GRANT } from '../services/xenstore-logic/ports.ts';
 import { serveState } from '../services/xenstore-state/serve.ts';
 import { clock } from '../xen/real/adapter.ts';
 import { inboxes } from './layout.ts';
-import { decodeLimits } from './limits.ts';
+import { limitsFromArguments } from './limits.ts';
 import { LocalXen } from './local-xen.ts';
 import { startInFolder } from './start.ts';
 
@@ -27,7 +27,7 @@ startInFolder('xenstore-state', (folder, log) => {
     box: fileBox(folder),
     clock,
     rootOwner: BOOTSTRAPPER_DOMID,
-    limits: decodeLimits(rt.args.slice(1)),
+    limits: limitsFromArguments(rt.args.slice(1)),
     log,
   });
 });

@@ -1,5 +1,6 @@
 /** Starts the phases and collects what the clients report. It runs where nodes can be made for others: in domain 0, or in Builder's place. */
 
+import { homeOf } from '../../../src/contracts/xenstore-paths.ts';
 import type { DomId, Log } from '../../../src/xen/ports.ts';
 import { domainControl } from '../../../src/xen/real/adapter.ts';
 import type { NodePermission, XenStore } from '../../../src/xen/xenstore-port.ts';
@@ -10,7 +11,6 @@ import {
   clientNodes,
   DONE,
   encodeResult,
-  homeOf,
   LIST_NODE,
   LISTED_NODES,
   type Operation,

@@ -1,12 +1,13 @@
 /** What XenStore-State takes for each byte that it counts, when guests have filled all that they may have with things of one kind. */
+
 import * as rt from 'ennead:rt';
 import { BUILDER_DOMID, FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
 import { guestLimits } from '../../../src/contracts/xenstore-limits.ts';
+import { homeOf } from '../../../src/contracts/xenstore-paths.ts';
 import { Contents } from '../../../src/services/xenstore-state/contents.ts';
 import { XenStoreState } from '../../../src/services/xenstore-state/state.ts';
 import type { DomId } from '../../../src/xen/ports.ts';
 import { FlatRegion } from '../../../test/fuzz/flat-region.ts';
-import { homeOf } from '../plan.ts';
 
 /** Each guest may have all that there is. */
 const limits = { ...guestLimits, nodes: 16_000, watches: 2048, permissions: 64, memory: guestLimits['total-memory'] };

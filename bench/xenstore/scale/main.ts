@@ -2,9 +2,11 @@
  * How XenStore grows. Arguments: `domains` or `nodes`, and how many; `full`, and of what (full.ts). State and Logic in one program on ennead-rt, without Xen, with as many clients and nodes as are wanted. Ratios between the
  * rows are what counts: there is no crossing between VMs here, and no rollback.
  */
+
 import * as rt from 'ennead:rt';
 import { BUILDER_DOMID, FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
 import { guestLimits } from '../../../src/contracts/xenstore-limits.ts';
+import { homeOf } from '../../../src/contracts/xenstore-paths.ts';
 import {
   decodeText,
   encodePacket,
@@ -16,7 +18,6 @@ import {
 import type { DomId, EventPort, SharedRegion } from '../../../src/xen/ports.ts';
 import { DirectStore } from '../../../test/fuzz/direct-store.ts';
 import { put, take } from '../../../test/fuzz/ring-client.ts';
-import { homeOf } from '../plan.ts';
 import { measureFull } from './full.ts';
 
 /** Of each domain: about what Linux's front and back ends of a disk and a network card take. */

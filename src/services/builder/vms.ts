@@ -2,15 +2,17 @@
  * The life of one VM, in the steps in which Xen has it: created (empty and paused), loaded, introduced to XenStore, started; taken apart.
  * A step that fails takes apart what the steps before it made.
  */
+
 import { type MemoryAccess, type TrustRecord, trustNode } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
 import { contextOf, domainTypes, type LabelledDomain } from '../../contracts/flask-contexts.ts';
+import { homeOf } from '../../contracts/xenstore-paths.ts';
 import type { DomId, EventPort, PvImage } from '../../xen/ports.ts';
 import type { NewNode } from '../../xen/xenstore-port.ts';
 import type { Driver, Ledger, VmEntry } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 import { ignoring } from './refusals.ts';
-import { homeOf, trustOf } from './xenstore-homes.ts';
+import { trustOf } from './xenstore-homes.ts';
 
 export interface VmPlan {
   readonly domid: DomId;

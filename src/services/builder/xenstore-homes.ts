@@ -6,16 +6,16 @@
  * work together is owned by the one that creates nodes there and open to the other.
  * @source Xen docs/misc/xenstore.txt, docs/misc/xenstore-paths.pandoc
  */
+
 import { type TrustRecord, trustNode } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, PCIBACK_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
 import { pciBackendPath, pciFrontendPath } from '../../contracts/pci-handover.ts';
+import { homeOf } from '../../contracts/xenstore-paths.ts';
 import type { DomId } from '../../xen/ports.ts';
 import type { NewNode, NodePermission, XenStoreWriter } from '../../xen/xenstore-port.ts';
 
 /** @source xen/include/public/io/xenbus.h */
 const XENBUS_INITIALISING = '1';
-
-export const homeOf = (domid: DomId): string => `/local/domain/${domid}`;
 
 type Permissions = readonly NodePermission[];
 

@@ -1,8 +1,10 @@
 /** Requests about watches, transactions and domains. @source docs/misc/xenstore.txt, tools/xenstore/xenstored_{watch,transaction,domain}.c */
+
 import { LAST_GUEST_DOMID } from '../../contracts/domids.ts';
+import { homeOf } from '../../contracts/xenstore-paths.ts';
 import { decodeBinary, decodeStrings, decodeText, encodeStrings } from '../../wire/xenstore-message.ts';
 import { acknowledged, Change } from './changes.ts';
-import { homeOf, resolveWatchPath } from './paths.ts';
+import { resolveWatchPath } from './paths.ts';
 import type { RequestHandler } from './request.ts';
 
 /** Exactly `count` strings. null: there are others. */

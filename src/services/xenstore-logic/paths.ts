@@ -1,10 +1,8 @@
 /** Paths as clients give them. @source tools/xenstore/xenstored_core.c, is_valid_nodename, canonicalize */
 import { limits } from '../../contracts/xenstore-limits.ts';
-import { isSpecial } from '../../contracts/xenstore-paths.ts';
+import { homeOf, isSpecial } from '../../contracts/xenstore-paths.ts';
 import { ABSOLUTE_PATH_BYTES_MAX } from '../../wire/xenstore-message.ts';
 import type { DomId } from '../../xen/ports.ts';
-
-export const homeOf = (domid: DomId): string => `/local/domain/${domid}`;
 
 export interface ClientPath {
   readonly absolute: string;

@@ -18,7 +18,6 @@ export interface Subject {
   readonly privileged: boolean;
 }
 
-export const homeOf = (domid: DomId): string => `/local/domain/${domid}`;
 export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
 export const isBelow = (path: string, ancestor: string): boolean =>
   path.startsWith(ancestor === '/' ? '/' : `${ancestor}/`) && path !== ancestor;

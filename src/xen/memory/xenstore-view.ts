@@ -1,9 +1,9 @@
+import { homeOf } from '../../contracts/xenstore-paths.ts';
 import { PortError } from '../ports.ts';
 import type { NewNode, NodePermission, XenStoreWriter } from '../xenstore-port.ts';
 import {
   children,
   demand,
-  homeOf,
   inherited,
   put,
   removeSubtree,

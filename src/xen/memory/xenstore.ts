@@ -1,5 +1,7 @@
 /** A XenStore in memory that speaks the port, not the protocol: for the tests of everybody who uses a XenStore. */
+
 import { BUILDER_DOMID, LAST_SERVICE_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
+import { homeOf } from '../../contracts/xenstore-paths.ts';
 import { type DomainQuota, nodeBytes } from '../../contracts/xenstore-quota.ts';
 import { waitForNode } from '../../kit/xenstore-wait.ts';
 import { encodeText } from '../../wire/xenstore-message.ts';
@@ -8,7 +10,6 @@ import type { NewNode, NodePermission, XenStore, XenStoreWriter } from '../xenst
 import { MemoryControl } from './xenstore-control.ts';
 import {
   emptyTree,
-  homeOf,
   inherited,
   isBelow,
   mayRead,

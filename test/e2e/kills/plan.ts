@@ -43,7 +43,6 @@ export const PHASE_NODE = '/kills/phase';
 export const COUNTER_NODE = '/kills/counter';
 /** Each client writes its own, and watches those of the others. */
 export const slotOf = (domid: DomId): string => `/kills/slots/${domid}`;
-export const homeOf = (domid: DomId): string => `/local/domain/${domid}`;
 /** In a client's home: its own nodes, and its word that it has ended a phase. */
 export const OWN_NODES = 'own';
 export const REPORT_NODE = 'report';

@@ -1,6 +1,7 @@
 /** What randomness hardly ever gets to: limits, all of a domain's life, a broken protocol. And one program for each known difference. */
+import { homeOf } from '../../../src/contracts/xenstore-paths.ts';
 import { ending, preparation, SHARED } from './preparation.ts';
-import { type Ask, ask, GUESTS, homeOf, PRIVILEGED, type Program, type Step, type TypeName } from './program.ts';
+import { type Ask, ask, GUESTS, PRIVILEGED, type Program, type Step, type TypeName } from './program.ts';
 
 const [ONE, OTHER, THIRD] = GUESTS;
 const NOBODY_BEGAN = new Map();

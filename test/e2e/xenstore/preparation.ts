@@ -1,6 +1,7 @@
 /** What every program begins and ends with. */
+import { homeOf } from '../../../src/contracts/xenstore-paths.ts';
 import type { DomId } from '../../../src/xen/ports.ts';
-import { type Ask, ask, CLIENTS, GUESTS, homeOf, PRIVILEGED } from './program.ts';
+import { type Ask, ask, CLIENTS, GUESTS, PRIVILEGED } from './program.ts';
 
 /** Nodes of the privileged domain, by what guests may do with them. */
 export const SHARED = { read: '/s/read', write: '/s/write', named: '/s/named', none: '/s/none' } as const;

@@ -12,7 +12,6 @@ export type TypeName = keyof typeof messageTypes;
 export const PRIVILEGED: DomId = BUILDER_DOMID;
 export const GUESTS = [FIRST_GUEST_DOMID, FIRST_GUEST_DOMID + 1, FIRST_GUEST_DOMID + 2] as const;
 export const CLIENTS: readonly DomId[] = [PRIVILEGED, ...GUESTS];
-export const homeOf = (domid: DomId): string => `/local/domain/${domid}`;
 
 export interface Ask {
   readonly do: 'ask';

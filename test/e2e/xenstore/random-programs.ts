@@ -1,19 +1,10 @@
 /** Random programs. What a step looks like is drawn from tables: usual requests most of the time, odd ones sometimes. */
+import { homeOf } from '../../../src/contracts/xenstore-paths.ts';
 import { messageTypes, PAYLOAD_BYTES_MAX } from '../../../src/wire/xenstore-message.ts';
 import type { DomId } from '../../../src/xen/ports.ts';
 import { Random } from '../../fuzz/random.ts';
 import { ending, preparation, SHARED } from './preparation.ts';
-import {
-  type Ask,
-  ask,
-  CLIENTS,
-  GUESTS,
-  homeOf,
-  PRIVILEGED,
-  type Program,
-  type Step,
-  type TypeName,
-} from './program.ts';
+import { type Ask, ask, CLIENTS, GUESTS, PRIVILEGED, type Program, type Step, type TypeName } from './program.ts';
 
 const STEPS = 40;
 

@@ -2,8 +2,10 @@
  * The conductor of the kill test, in Builder's place: makes the nodes, starts the phases, compares the counter with what the clients have added. When domain 0
  * has ended its work, one more round is done in peace.
  */
+
 import { numberParameter } from '../../../../src/contracts/boot-parameters.ts';
 import { BOOTSTRAPPER_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../../src/contracts/domids.ts';
+import { homeOf } from '../../../../src/contracts/xenstore-paths.ts';
 import { startService } from '../../../../src/kit/service.ts';
 import { startsOf } from '../../../../src/kit/starts.ts';
 import { connectXenStore, XENBUS_DEVICE } from '../../../../src/kit/xenstore-client.ts';
@@ -16,7 +18,6 @@ import {
   COUNTER_NODE,
   clientDomids,
   encodeOutcome,
-  homeOf,
   type Outcome,
   PHASE_NODE,
   type Phase,
