@@ -1,5 +1,4 @@
 /** What XenStore-State takes for each byte that it counts, when guests have filled all that they may have with things of one kind. */
-
 import * as rt from 'ennead:rt';
 import { BUILDER_DOMID, FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
 import { guestLimits } from '../../../src/contracts/xenstore-limits.ts';

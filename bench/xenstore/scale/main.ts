@@ -2,7 +2,6 @@
  * How XenStore grows. Arguments: `domains` or `nodes`, and how many; `full`, and of what (full.ts). State and Logic in one program on ennead-rt, without Xen, with as many clients and nodes as are wanted. Ratios between the
  * rows are what counts: there is no crossing between VMs here, and no rollback.
  */
-
 import * as rt from 'ennead:rt';
 import { BUILDER_DOMID, FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
 import { guestLimits } from '../../../src/contracts/xenstore-limits.ts';

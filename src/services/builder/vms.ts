@@ -2,7 +2,6 @@
  * The life of one VM, in the steps in which Xen has it: created (empty and paused), loaded, introduced to XenStore, started; taken apart.
  * A step that fails takes apart what the steps before it made.
  */
-
 import { type MemoryAccess, type TrustRecord, trustNode } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
 import { contextOf, domainTypes, type LabelledDomain } from '../../contracts/flask-contexts.ts';

@@ -6,7 +6,6 @@
  * work together is owned by the one that creates nodes there and open to the other.
  * @source Xen docs/misc/xenstore.txt, docs/misc/xenstore-paths.pandoc
  */
-
 import { type TrustRecord, trustNode } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, PCIBACK_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
 import { pciBackendPath, pciFrontendPath } from '../../contracts/pci-handover.ts';

@@ -1,5 +1,4 @@
 /** Requests about watches, transactions and domains. @source docs/misc/xenstore.txt, tools/xenstore/xenstored_{watch,transaction,domain}.c */
-
 import { LAST_GUEST_DOMID } from '../../contracts/domids.ts';
 import { homeOf } from '../../contracts/xenstore-paths.ts';
 import { decodeBinary, decodeStrings, decodeText, encodeStrings } from '../../wire/xenstore-message.ts';

@@ -1,5 +1,4 @@
 /** A XenStore in memory that speaks the port, not the protocol: for the tests of everybody who uses a XenStore. */
-
 import { BUILDER_DOMID, LAST_SERVICE_DOMID, TOOLSTACK_DOMID } from '../../contracts/domids.ts';
 import { homeOf } from '../../contracts/xenstore-paths.ts';
 import { type DomainQuota, nodeBytes } from '../../contracts/xenstore-quota.ts';

@@ -2,7 +2,6 @@
  * The conductor of the kill test, in Builder's place: makes the nodes, starts the phases, compares the counter with what the clients have added. When domain 0
  * has ended its work, one more round is done in peace.
  */
-
 import { numberParameter } from '../../../../src/contracts/boot-parameters.ts';
 import { BOOTSTRAPPER_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../../src/contracts/domids.ts';
 import { homeOf } from '../../../../src/contracts/xenstore-paths.ts';
