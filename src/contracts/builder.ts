@@ -12,15 +12,37 @@ export const vmName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}
 /** A name in Builder's list of known-good images. */
 export const imageName = z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{0,62}$/));
 
+/** A system that knows Xen: a kernel of Builder's, loaded as a paravirtual domain. */
+export const pvBoot = z.strictObject({
+  type: z.literal('pv'),
+  kernel: imageName,
+  ramdisk: z.optional(imageName),
+  cmdline: z.string().check(z.regex(/^[\x20-\x7e]{0,900}$/)),
+});
+export type PvBoot = z.infer<typeof pvBoot>;
+
+/** A system that knows nothing of Xen: firmware, and a PC that a Qemu VM of its own emulates. */
+export const hvmBoot = z.strictObject({
+  type: z.literal('hvm'),
+  firmware: z.literal('seabios'),
+  /** For the emulated card, beside `memoryMib`. */
+  videoMib: z.number().check(z.int(), z.minimum(0), z.maximum(64)),
+  acpi: z.boolean(),
+  apic: z.boolean(),
+  hpet: z.boolean(),
+});
+export type HvmBoot = z.infer<typeof hvmBoot>;
+
+export const guestBoot = z.discriminatedUnion('type', [pvBoot, hvmBoot]);
+export type GuestBoot = z.infer<typeof guestBoot>;
+
 export const guestSpec = z.strictObject({
   name: vmName,
   uuid: z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)),
   memoryMib: z.number().check(z.int(), z.minimum(8), z.maximum(65536)),
   vcpus: z.number().check(z.int(), z.minimum(1), z.maximum(32)),
-  kernel: imageName,
-  ramdisk: z.optional(imageName),
-  cmdline: z.string().check(z.regex(/^[\x20-\x7e]{0,900}$/)),
-  /** The service VMs whose back ends it will use; each must be in Toolstack's own trust record. */
+  boot: guestBoot,
+  /** The service VMs whose back ends it (or its Qemu VM) will use; each must be in Toolstack's own trust record. */
   backends: z.array(domid).check(z.maxLength(16)),
 });
 export type GuestSpec = z.infer<typeof guestSpec>;
@@ -65,6 +87,8 @@ export interface ServiceStatus {
 
 export interface GuestBuilt {
   readonly domid: number;
+  /** Its Qemu VM, which runs already; null: it needs none. */
+  readonly deviceModel: number | null;
   readonly consoleGfn: number;
   readonly consolePort: number;
   readonly storeGfn: number;

@@ -10,7 +10,7 @@
 import * as z from 'zod/mini';
 import { BRIDGE } from './bridge.ts';
 import type { ServiceStatus, TrustRecord } from './builder.ts';
-import { domid, imageName, noParams, vmName } from './builder.ts';
+import { domid, guestBoot, noParams, vmName } from './builder.ts';
 import type { Volume } from './volumes.ts';
 import { volumeBytes, volumeName } from './volumes.ts';
 import { type Limits, limitNames } from './xenstore-limits.ts';
@@ -37,10 +37,8 @@ export const guestConfig = z.strictObject({
   uuid: z.optional(z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/))),
   memoryMib: z.number().check(z.int(), z.minimum(8), z.maximum(65536)),
   vcpus: z.number().check(z.int(), z.minimum(1), z.maximum(32)),
-  /** A name in Builder's list of known-good images; `pvgrub` boots what the guest's own disk says. */
-  kernel: imageName,
-  ramdisk: z.optional(imageName),
-  cmdline: z.string().check(z.regex(/^[\x20-\x7e]{0,900}$/)),
+  /** PV kernels are names in Builder's list of known-good images; `pvgrub` boots what the guest's own disk says. */
+  boot: guestBoot,
   disks: z.array(diskConfig).check(z.maxLength(16)),
   vifs: z.array(vifConfig).check(z.maxLength(8)),
   onPoweroff: guestAction,

@@ -1,4 +1,5 @@
 /** What the settings of a guest file mean. Unknown keys are warnings, wrong values are errors; both name their place. */
+import type { PvBoot } from '../../contracts/builder.ts';
 import {
   type DiskConfig,
   type GuestAction,
@@ -56,15 +57,12 @@ class Reader {
     const maxmem = this.number('maxmem', 'memoryMib');
     if (maxmem !== undefined && maxmem !== memoryMib) this.warn('maxmem', 'ignored: the memory of a guest is fixed');
     const uuid = this.string('uuid', 'uuid');
-    const ramdisk = this.string('ramdisk', 'ramdisk');
     const config = {
       name: this.string('name', 'name') ?? this.missing('name'),
       ...(uuid === undefined ? {} : { uuid }),
       memoryMib,
       vcpus,
-      kernel: this.string('kernel', 'kernel') ?? DEFAULT_KERNEL,
-      ...(ramdisk === undefined ? {} : { ramdisk }),
-      cmdline: this.cmdline(),
+      boot: this.pvBoot(),
       disks: this.devices<DiskConfig>('disk', 'disks', parseDisk),
       vifs: this.devices<VifConfig>('vif', 'vifs', parseVif),
       onPoweroff: this.action('on_poweroff', 'destroy'),
@@ -82,6 +80,16 @@ class Reader {
     if (type !== undefined && type !== 'pv') throw this.wrong('type', `${type} is not supported: only pv is`);
     if (builder !== undefined && builder !== 'generic' && builder !== 'linux')
       throw this.wrong('builder', `${builder} is not supported: guests are paravirtual`);
+  }
+
+  private pvBoot(): PvBoot {
+    const ramdisk = this.string('ramdisk', 'ramdisk');
+    return {
+      type: 'pv',
+      kernel: this.string('kernel', 'kernel') ?? DEFAULT_KERNEL,
+      ...(ramdisk === undefined ? {} : { ramdisk }),
+      cmdline: this.cmdline(),
+    };
   }
 
   /** As xl: `cmdline` alone, or else `root` and `extra` together. */
@@ -141,7 +149,7 @@ class Reader {
   private checked(config: unknown): GuestConfig {
     const result = guestConfig.safeParse(config);
     if (result.success) return result.data;
-    const field = String(result.error.issues[0]?.path[0]);
+    const field = String(fieldOf(result.error.issues[0]?.path ?? []));
     const name = this.origins.get(field)?.name ?? field;
     throw this.wrong(name, `must be ${RULES[field] ?? 'something else'}`);
   }
@@ -170,3 +178,7 @@ class Reader {
     this.warnings.push(`${place}: ${text}`);
   }
 }
+
+/** What boots the guest is a part of its own in GuestConfig; its settings are not. */
+const fieldOf = ([first, second]: readonly PropertyKey[]): PropertyKey | undefined =>
+  first === 'boot' ? second : first;

@@ -134,6 +134,7 @@ test.each([
   expect(parseVif(text).error).toMatch(error);
 });
 
+const withCommandLine = (cmdline: string) => ({ cmdline });
 const MINIMAL = 'name="web"\nmemory=64\n';
 
 test('a minimal file boots from its own disk through PV GRUB', () => {
@@ -142,8 +143,7 @@ test('a minimal file boots from its own disk through PV GRUB', () => {
       name: 'web',
       memoryMib: 64,
       vcpus: 1,
-      kernel: 'pvgrub',
-      cmdline: '',
+      boot: { type: 'pv', kernel: 'pvgrub', cmdline: '' },
       disks: [],
       vifs: [],
       onPoweroff: 'destroy',
@@ -155,17 +155,17 @@ test('a minimal file boots from its own disk through PV GRUB', () => {
 });
 
 test.each([
-  ['extra and root together', 'root="/dev/xvda"\nextra="quiet"', [], { cmdline: 'root=/dev/xvda quiet' }],
-  ['cmdline alone', 'cmdline="a=b"\nextra="quiet"', [], { cmdline: 'a=b' }],
+  ['extra and root together', 'root="/dev/xvda"\nextra="quiet"', [], { boot: withCommandLine('root=/dev/xvda quiet') }],
+  ['cmdline alone', 'cmdline="a=b"\nextra="quiet"', [], { boot: withCommandLine('a=b') }],
   [
     'additions',
     'extra="a"\nextra+=" b"\nvif=[""]\nvif+=["bridge=xenbr0"]',
     [],
-    { cmdline: 'a b', vifs: [{}, { bridge: 'xenbr0' }] },
+    { boot: withCommandLine('a b'), vifs: [{}, { bridge: 'xenbr0' }] },
   ],
   ['numbers in quotes, octal and hexadecimal', 'vcpus="2"\nmemory=0100', ['memory=0x80'], { vcpus: 2, memoryMib: 128 }],
   ['arguments that count more', 'vcpus=2', ['vcpus=4', 'name=other'], { vcpus: 4, name: 'other' }],
-  ['arguments that add', 'extra="a"', ['extra+= b'], { cmdline: 'ab' }],
+  ['arguments that add', 'extra="a"', ['extra+= b'], { boot: withCommandLine('ab') }],
   [
     'actions',
     'on_poweroff="preserve"\non_reboot="destroy"\non_crash="restart"',

@@ -17,6 +17,7 @@ beforeEach(async () => {
 });
 
 const create = async (change = {}) => (await toolstack.call('guest.create', guestSpec(change))) as GuestBuilt;
+const boot = (kernel: string, ramdisk?: string) => ({ type: 'pv', kernel, ...(ramdisk && { ramdisk }), cmdline: '' });
 const refusedWith = (code: string) => ({ code });
 
 describe('guest.create', () => {
@@ -78,11 +79,11 @@ describe('guest.create', () => {
   });
 
   it('boots only what is on the list, and a request cannot name a path', async () => {
-    await expect(create({ kernel: 'notes' })).rejects.toMatchObject(refusedWith('unknown-image'));
-    await expect(create({ kernel: 'host-config' })).rejects.toMatchObject(refusedWith('unknown-image'));
-    await expect(create({ kernel: '../pciback' })).rejects.toMatchObject(refusedWith('invalid-params'));
-    await expect(create({ ramdisk: 'pvgrub' })).rejects.toMatchObject(refusedWith('unknown-image'));
-    const { domid } = await create({ kernel: 'tiny', ramdisk: 'tiny' });
+    await expect(create({ boot: boot('notes') })).rejects.toMatchObject(refusedWith('unknown-image'));
+    await expect(create({ boot: boot('host-config') })).rejects.toMatchObject(refusedWith('unknown-image'));
+    await expect(create({ boot: boot('../pciback') })).rejects.toMatchObject(refusedWith('invalid-params'));
+    await expect(create({ boot: boot('pvgrub', 'pvgrub') })).rejects.toMatchObject(refusedWith('unknown-image'));
+    const { domid } = await create({ boot: boot('tiny', 'tiny') });
     expect(world.builds.get(domid)).toMatchObject({
       kernelPath: '/images/guest/tiny.elf',
       ramdiskPaths: ['/images/guest/tiny.cpio'],

@@ -31,7 +31,7 @@ export class Guests {
       this.vms.load(await this.vms.create(guestPlan(caller, domid, spec, image))),
     );
     const { storeGfn, storePort, consoleGfn, consolePort } = loaded;
-    return { domid, storeGfn, storePort, consoleGfn, consolePort };
+    return { domid, deviceModel: null, storeGfn, storePort, consoleGfn, consolePort };
   }
 
   /** Xen counts pauses; here a guest is paused or it is not. */
@@ -75,9 +75,10 @@ export class Guests {
         throw refusal('not-allowed', `domain ${backend} is not a back end that domain ${caller} may use`);
   }
 
-  private imageOf(spec: GuestSpec): PvImage {
-    const ramdisk = spec.ramdisk === undefined ? [] : [this.known('ramdisk', spec.ramdisk).path];
-    return { kernelPath: this.known('kernel', spec.kernel).path, ramdiskPaths: ramdisk, cmdline: spec.cmdline };
+  private imageOf({ boot }: GuestSpec): PvImage {
+    if (boot.type !== 'pv') throw refusal('unknown-image', 'Builder has no firmware');
+    const ramdisk = boot.ramdisk === undefined ? [] : [this.known('ramdisk', boot.ramdisk).path];
+    return { kernelPath: this.known('kernel', boot.kernel).path, ramdiskPaths: ramdisk, cmdline: boot.cmdline };
   }
 
   private known(kind: StoredImage['kind'], name: string): StoredImage {

@@ -89,9 +89,11 @@ export class BootWatch {
   }
 }
 
+const isPvGrub = ({ config: { boot } }: GuestRecord): boolean => boot.type === 'pv' && boot.kernel === PV_GRUB;
+
 function devicesOfBoot(record: GuestRecord): Device[] {
   const devices = guestDevices(record);
-  return record.config.kernel === PV_GRUB ? devices.filter(({ kind }) => kind === 'vbd') : devices;
+  return isPvGrub(record) ? devices.filter(({ kind }) => kind === 'vbd') : devices;
 }
 
 export function notBooting(

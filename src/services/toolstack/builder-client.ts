@@ -33,6 +33,7 @@ const number = z.number();
 const answers = {
   built: z.object({
     domid,
+    deviceModel: z.nullable(domid),
     consoleGfn: number,
     consolePort: number,
     storeGfn: number,

@@ -95,7 +95,14 @@ test('a first line without an end closes that session only', async () => {
 
 test('one session watches one console, and its end lets go of it', async () => {
   const { host, toolstack, client } = await session();
-  const config = { name: 'web', memoryMib: 64, vcpus: 1, kernel: 'core', cmdline: '', disks: [], vifs: [] };
+  const config = {
+    name: 'web',
+    memoryMib: 64,
+    vcpus: 1,
+    boot: { type: 'pv' as const, kernel: 'core', cmdline: '' },
+    disks: [],
+    vifs: [],
+  };
   const actions = { onPoweroff: 'destroy', onReboot: 'restart', onCrash: 'destroy' } as const;
   await host.during(toolstack.createGuest({ ...config, ...actions }));
   const attach = (id: number) => `{"jsonrpc":"2.0","id":${id},"method":"console.attach","params":{"guest":"web"}}\n`;

@@ -8,7 +8,14 @@ async function runningGuest() {
   host.builder.boot = () => {};
   const toolstack = await host.toolstack();
   const before = host.xen.leftovers();
-  const config = { name: 'web', memoryMib: 64, vcpus: 1, kernel: 'core', cmdline: '', disks: [], vifs: [] };
+  const config = {
+    name: 'web',
+    memoryMib: 64,
+    vcpus: 1,
+    boot: { type: 'pv' as const, kernel: 'core', cmdline: '' },
+    disks: [],
+    vifs: [],
+  };
   const actions = { onPoweroff: 'destroy', onReboot: 'restart', onCrash: 'destroy' } as const;
   await host.during(toolstack.createGuest({ ...config, ...actions }));
   return { host, toolstack, before, guest: host.guest('web'), console: toolstack.guests.find('web').console };

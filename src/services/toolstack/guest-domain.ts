@@ -35,9 +35,7 @@ export async function startDomain(
     uuid: config.uuid,
     memoryMib: config.memoryMib,
     vcpus: config.vcpus,
-    kernel: config.kernel,
-    ...(config.ramdisk === undefined ? {} : { ramdisk: config.ramdisk }),
-    cmdline: config.cmdline,
+    boot: config.boot,
     backends: [drivers.storageDomid, drivers.networkDomid].filter((of) => of !== null),
   });
   const record: GuestRecord = {

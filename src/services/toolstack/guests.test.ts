@@ -12,8 +12,7 @@ const config = (changes: Partial<GuestConfig> = {}): GuestConfig => ({
   name: 'web',
   memoryMib: 128,
   vcpus: 1,
-  kernel: 'pvgrub',
-  cmdline: '',
+  boot: { type: 'pv', kernel: 'pvgrub', cmdline: '' },
   disks: [],
   vifs: [],
   onPoweroff: 'destroy',
@@ -76,7 +75,7 @@ test.each([
     { disks: [withDevices.disks[0]!, { vdev: 'xvda0', volume: 'root', access: 'r' as const }] },
     'bad-config',
   ],
-  ['an unknown kernel', { kernel: 'windows' }, 'unknown-image'],
+  ['an unknown kernel', { boot: { type: 'pv' as const, kernel: 'windows', cmdline: '' } }, 'unknown-image'],
 ])('create refuses %s and leaves nothing', async (_name, changes, code) => {
   const simulated = await host();
   const toolstack = await simulated.toolstack();
@@ -194,7 +193,7 @@ test('PV GRUB is not asked to connect a network card', async () => {
   const toolstack = await simulated.toolstack();
   simulated.builder.boot = ({ connect }) => connect('vbd');
   const startMs = simulated.xen.clock.nowMs();
-  await simulated.during(toolstack.createGuest(config({ ...withDevices, kernel: 'pvgrub' })));
+  await simulated.during(toolstack.createGuest(config({ ...withDevices })));
   expect(simulated.xen.clock.nowMs() - startMs).toBeLessThan(SETTLE_MS);
 });
 
@@ -203,7 +202,7 @@ test('a guest that shows nothing is slow, not broken: it runs on, and its later 
   const toolstack = await simulated.toolstack();
   const watches = simulated.xen.xenstore.watchesLeft;
   simulated.builder.boot = () => {};
-  const slow = config({ ...withDevices, kernel: 'core', onCrash: 'restart' });
+  const slow = config({ ...withDevices, boot: { type: 'pv', kernel: 'core', cmdline: '' }, onCrash: 'restart' });
   const { domid } = await simulated.during(toolstack.createGuest(slow));
   expect(simulated.xen.domains.info(domid)).toMatchObject({ running: true });
   expect(simulated.xen.xenstore.watchesLeft).toBe(watches);

@@ -20,8 +20,7 @@ const config = settle(
     uuid: '01234567-89ab-4def-8123-456789abcdef',
     memoryMib: 128,
     vcpus: 2,
-    kernel: 'pvgrub',
-    cmdline: '',
+    boot: { type: 'pv', kernel: 'pvgrub', cmdline: '' },
     disks: [],
     vifs: [],
     onPoweroff: 'destroy',
@@ -30,7 +29,7 @@ const config = settle(
   },
   (length) => new Uint8Array(length),
 );
-const built = { domid: 16, consoleGfn: 70, consolePort: 2, storeGfn: 71, storePort: 1 };
+const built = { domid: 16, deviceModel: null, consoleGfn: 70, consolePort: 2, storeGfn: 71, storePort: 1 };
 
 test("a guest's home", () => {
   expect(shown(guestNodes(config, built, TOOLSTACK))).toEqual([

@@ -28,8 +28,7 @@ export const guestSpec = (change: Partial<GuestSpec> = {}): GuestSpec => ({
   uuid: '01234567-89ab-cdef-0123-456789abcdef',
   memoryMib: 64,
   vcpus: 1,
-  kernel: 'pvgrub',
-  cmdline: '(hd0)/boot/grub/menu.lst',
+  boot: { type: 'pv', kernel: 'pvgrub', cmdline: '(hd0)/boot/grub/menu.lst' },
   backends: [NETBACK, BLKBACK],
   ...change,
 });

@@ -39,7 +39,9 @@ export class FakeBuilder implements Builder {
   };
 
   async createGuest(spec: GuestSpec) {
-    if (!KNOWN_KERNELS.includes(spec.kernel)) throw new RpcError('unknown-image', `no kernel ${spec.kernel}`);
+    const { boot } = spec;
+    if (boot.type !== 'pv' || !KNOWN_KERNELS.includes(boot.kernel))
+      throw new RpcError('unknown-image', 'no such kernel');
     const control = this.xen.domains;
     const context = 'system_u:system_r:guest_t';
     const domid = control.create({
@@ -54,7 +56,7 @@ export class FakeBuilder implements Builder {
     const consolePort = control.allocEventChannel(domid, TOOLSTACK);
     const store = { domid: XENSTORE_LOGIC_DOMID, port: storePort };
     const console = { domid: TOOLSTACK, port: consolePort };
-    const image = { kernelPath: `/images/${spec.kernel}.elf`, ramdiskPaths: [], cmdline: spec.cmdline };
+    const image = { kernelPath: `/images/${boot.kernel}.elf`, ramdiskPaths: [], cmdline: boot.cmdline };
     const gfns = control.build({ domid, memoryMib: spec.memoryMib, ...image, store, console, hardwareDomain: false });
     this.specs.set(domid, spec);
     const { xenstore } = this.xen.domain(BUILDER_DOMID);
@@ -64,7 +66,7 @@ export class FakeBuilder implements Builder {
       { domid, access: 'read' },
     ]);
     await xenstore.introduce(domid, gfns.storeGfn, storePort);
-    return { domid, consolePort, storePort, ...gfns };
+    return { domid, deviceModel: null, consolePort, storePort, ...gfns };
   }
 
   /** The in-memory Xen tells us that a domain's processor runs for the first time. */
