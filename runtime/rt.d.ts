@@ -73,8 +73,11 @@ declare module 'ennead:rt' {
   export function setHostname(name: string): void;
 
   // ---- processes and sockets -----------------------------------------------------------------------
-  /** Starts a program (absolute path in argv[0]) with exactly the environment given; its standard descriptors are set to blocking, those not given are /dev/null. `pidfd` becomes readable when it ends. */
-  export function spawn(options: { readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>>; readonly stdin?: number; readonly stdout?: number; readonly stderr?: number; readonly uid?: number; readonly gid?: number }): { readonly pid: number; readonly pidfd: number };
+  /**
+   * Starts a program (absolute path in argv[0]) with exactly the environment given; its standard descriptors are set to blocking, those not given
+   * are /dev/null. `pidfd` becomes readable when it ends. `confined`: without new privileges, under the system call filter of confinement.c.
+   */
+  export function spawn(options: { readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>>; readonly stdin?: number; readonly stdout?: number; readonly stderr?: number; readonly uid?: number; readonly gid?: number; readonly confined?: boolean }): { readonly pid: number; readonly pidfd: number };
   /** null while it runs. Closes nothing. */
   export function reap(pid: number): { readonly status: number | null; readonly signal: number | null } | null;
   export function kill(pid: number, signal: number): void;
@@ -91,6 +94,8 @@ declare module 'ennead:rt' {
   export function bridgeCreate(bridge: string): void;
   export function bridgeAddInterface(bridge: string, name: string): void;
   export function bridgeRemoveInterface(bridge: string, name: string): void;
+  /** A TAP interface that stays, and that the user may open through /dev/net/tun. */
+  export function tapCreate(name: string, uid: number): void;
   export function interfaceUp(name: string, up: boolean): void;
   /** Attaches a file to a free loop device and returns its path (/dev/loopN) and device number. */
   export function loopAttach(path: string, options: { readonly readOnly: boolean; readonly directIo: boolean }): { readonly path: string; readonly major: number; readonly minor: number };
@@ -147,8 +152,11 @@ declare module 'ennead:rt' {
   }
   /** Domains from `first` upward, at most `max` (≤ 1024). */
   export function domainList(first: number, max: number): DomainInfo[];
-  /** Creates a PV domain, with 64-bit guests' defaults, grant table v1. Returns the domid. `domid` 0 takes the next free one. */
-  export function domainCreate(options: { readonly domid: number; readonly ssid: number; readonly uuid: Uint8Array; readonly vcpus: number; readonly maxMemoryKib: number; readonly iommu: boolean; readonly grantFrames: number; readonly maptrackFrames: number; readonly eventPorts: number }): number;
+  /**
+   * Creates a domain, with 64-bit guests' defaults, grant table v1; an HVM one with hardware-assisted paging, memory for its page tables, and all
+   * of a PC's devices that Xen itself emulates. Returns the domid. `domid` 0 takes the next free one.
+   */
+  export function domainCreate(options: { readonly kind: 'pv' | 'hvm'; readonly domid: number; readonly ssid: number; readonly uuid: Uint8Array; readonly vcpus: number; readonly maxMemoryKib: number; readonly iommu: boolean; readonly grantFrames: number; readonly maptrackFrames: number; readonly eventPorts: number }): number;
   export function domainDestroy(domid: number): void;
   export function domainPause(domid: number): void;
   export function domainUnpause(domid: number): void;
@@ -179,6 +187,24 @@ declare module 'ennead:rt' {
   }
   /** Loads kernel and ramdisk, builds page tables, seeds grants 0 (console) and 1 (store), sets the vcpu. The domain stays paused. */
   export function domainBuildPv(options: PvBuild): { readonly storeGfn: number; readonly consoleGfn: number };
+  export interface HvmBuild {
+    readonly domid: number;
+    readonly memoryMib: number;
+    readonly vcpus: number;
+    /** Files: hvmloader, and the firmware that it starts. */
+    readonly loader: string;
+    readonly firmware: string;
+    readonly apic: boolean;
+    readonly hpet: boolean;
+    readonly storeDomid: number;
+    readonly storePort: number;
+    readonly consoleDomid: number;
+    readonly consolePort: number;
+  }
+  /** Loads hvmloader and firmware, lays out the memory, seeds grants 0 (console) and 1 (store), sets the first vcpu. The domain stays paused. */
+  export function domainBuildHvm(options: HvmBuild): { readonly storeGfn: number; readonly consoleGfn: number };
+  /** Makes `domid` the emulator of the HVM domain `target`, for good. */
+  export function domainSetTarget(domid: number, target: number): void;
   export function flaskContextToSid(context: string): number;
   export function flaskSidToContext(sid: number): string;
   export function flaskRelabel(domid: number, ssid: number): void;

@@ -182,4 +182,8 @@ export class FakeNetwork implements Network {
   up(name: string): void {
     this.upInterfaces.add(name);
   }
+
+  createTap(name: string): void {
+    this.files.add(`/sys/class/net/${name}/tun_flags`);
+  }
 }

@@ -95,15 +95,20 @@ export interface DomainInfo {
   readonly cpuTimeNs: bigint;
 }
 
-export interface DomainSpec {
+interface SpecOfAnyKind {
   readonly domid: DomId;
   readonly context: string;
   readonly uuid: Uint8Array;
   readonly vcpus: number;
+  /** What the domain itself sees as its memory. */
   readonly memoryMib: number;
   /** DMA through the IOMMU: VMs that get a PCI device. */
   readonly iommu: boolean;
 }
+
+/** `hvm`: a whole PC, for a system that knows nothing of Xen. Its emulator adds `videoMib` to its memory, and so has its limit. */
+export type DomainSpec = SpecOfAnyKind &
+  ({ readonly kind: 'pv' } | { readonly kind: 'hvm'; readonly videoMib: number });
 
 export interface PvImage {
   readonly kernelPath: string;
@@ -122,12 +127,35 @@ export interface PvBuild extends PvImage {
   readonly hardwareDomain: boolean;
 }
 
+/**
+ * What an HVM domain starts with: hvmloader, which finds the rest of its settings (ACPI among them) in XenStore, and the firmware that it
+ * starts in turn. All of `memoryMib` is the guest's: its emulator has to be told the same number.
+ */
+export interface HvmBuild {
+  readonly domid: DomId;
+  readonly memoryMib: number;
+  readonly vcpus: number;
+  readonly hvmloaderPath: string;
+  /** SeaBIOS. */
+  readonly firmwarePath: string;
+  readonly apic: boolean;
+  readonly hpet: boolean;
+  readonly store: { readonly domid: DomId; readonly port: EventPort };
+  readonly console: { readonly domid: DomId; readonly port: EventPort };
+}
+
 /** Life and death of domains. Only Bootstrapper, Builder (all of it) and a few readers (list) hold the rights. */
 export interface DomainControl {
   list(): DomainInfo[];
   info(domid: DomId): DomainInfo | null;
   create(spec: DomainSpec): DomId;
   build(build: PvBuild): { storeGfn: number; consoleGfn: number };
+  buildHvm(build: HvmBuild): { storeGfn: number; consoleGfn: number };
+  /**
+   * Makes `deviceModel` the emulator of `guest`, an HVM domain: Xen then treats it as privileged over that one domain. For good: a second
+   * call is EINVAL, and the guest's domid is not free again before its emulator is gone, too.
+   */
+  setTarget(deviceModel: DomId, guest: DomId): void;
   destroy(domid: DomId): void;
   pause(domid: DomId): void;
   unpause(domid: DomId): void;
@@ -200,18 +228,44 @@ export interface Streams {
   connect(path: string): ByteStream;
 }
 
+export interface ProcessOptions {
+  /** Exactly this, nothing else. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Both or neither; without supplementary groups. */
+  readonly uid?: number;
+  readonly gid?: number;
+  /**
+   * No new privileges, and no system call but those that an emulator needs (runtime/src/confinement.c): no other program, no other process, no
+   * socket but Unix's.
+   */
+  readonly confined?: boolean;
+}
+
+export interface ProcessEnd {
+  readonly status: number | null;
+  readonly signal: number | null;
+}
+
+export interface RunningProcess {
+  readonly ended: Promise<ProcessEnd>;
+  /** At once (SIGKILL). Nothing happens to one that has ended. */
+  kill(): void;
+}
+
+/** Programs, by absolute path; standard output and error are inherited. */
 export interface Processes {
-  /** Resolves when it ends; standard streams are inherited. */
-  run(
-    argv: readonly string[],
-    env?: Readonly<Record<string, string>>,
-  ): Promise<{ status: number | null; signal: number | null }>;
+  /** Throws when it cannot be started. */
+  start(argv: readonly string[], options?: ProcessOptions): RunningProcess;
+  /** Resolves when it ends. */
+  run(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<ProcessEnd>;
 }
 
 export interface Network {
   createBridge(name: string): void;
   addToBridge(bridge: string, name: string): void;
   up(name: string): void;
+  /** A TAP interface that stays; the program of user `uid` that opens it through /dev/net/tun is its other end. */
+  createTap(name: string, uid: number): void;
 }
 
 export interface LoopDevices {

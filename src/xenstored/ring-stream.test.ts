@@ -15,7 +15,15 @@ let stream: RingStream;
 beforeEach(() => {
   const xen = new MemoryXen({ seed: 1 });
   for (const domid of [1, 2])
-    xen.domains.create({ domid, context: 'x', uuid: new Uint8Array(16), vcpus: 1, memoryMib: 1, iommu: false });
+    xen.domains.create({
+      kind: 'pv',
+      domid,
+      context: 'x',
+      uuid: new Uint8Array(16),
+      vcpus: 1,
+      memoryMib: 1,
+      iommu: false,
+    });
   page = xen.domain(1).grants.share(2, 1, true).region;
   notified = [];
   stream = new RingStream(

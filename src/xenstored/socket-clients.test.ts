@@ -8,7 +8,15 @@ import { CLIENTS_MAX, SocketClients } from './socket-clients.ts';
 /** What happens to clients, in order, and what is open. */
 function surroundings({ refuse = false } = {}) {
   const xen = new MemoryXen({ seed: 1 });
-  xen.domains.create({ domid: 1, context: 'x', uuid: new Uint8Array(16), vcpus: 1, memoryMib: 1, iommu: false });
+  xen.domains.create({
+    kind: 'pv',
+    domid: 1,
+    context: 'x',
+    uuid: new Uint8Array(16),
+    vcpus: 1,
+    memoryMib: 1,
+    iommu: false,
+  });
   const happened: string[] = [];
   const open = { pages: new Set<number>(), ports: new Set<number>() };
   let lastPort = 0;

@@ -37,6 +37,8 @@ class BootingXen {
       return this.lastPort;
     },
     setVirqHandler: (domid, virq) => void this.events.push(`virq ${virq} to ${domid}`),
+    buildHvm: () => ({ storeGfn: 0, consoleGfn: 0 }),
+    setTarget: () => {},
     destroy: () => {},
     pause: () => {},
     shutdown: () => {},

@@ -63,6 +63,7 @@ export function bootstrap(ports: BootstrapPorts, own: BootParameters): void {
 function create(domains: DomainControl, service: Booted, iommu: boolean): void {
   const domid = domidOf[service];
   domains.create({
+    kind: 'pv',
     domid,
     context: contextOf(domainTypes[service]),
     uuid: serviceUuid(domid),

@@ -54,6 +54,7 @@ export class Vms {
     const { domains, store, clock } = this.ports;
     const { domid, memoryMib } = plan;
     domains.create({
+      kind: 'pv',
       domid,
       context: contextOf(domainTypes[plan.type]),
       uuid: plan.uuid,

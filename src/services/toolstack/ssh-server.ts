@@ -35,7 +35,7 @@ export const DROPBEAR = [
 
 export interface SshPorts {
   readonly files: Files & { link(target: string, path: string): void };
-  readonly processes: Processes;
+  readonly processes: Pick<Processes, 'run'>;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -5,6 +5,7 @@ import {
   type DomainInfo,
   type DomainSpec,
   type DomId,
+  type HvmBuild,
   PortError,
   type PvBuild,
   type SharedRegion,
@@ -16,12 +17,15 @@ import type { MemoryTable } from './shared-memory.ts';
 
 /** A built domain's own view of what the builder gave it. */
 export interface BuiltDomain {
-  readonly build: PvBuild;
+  readonly build: PvBuild | HvmBuild;
   readonly store: SharedRegion;
   readonly console: SharedRegion;
 }
 
+type Kind = DomainSpec['kind'];
+
 interface Domain {
+  readonly kind: Kind;
   readonly domid: DomId;
   readonly vcpus: number;
   readonly memoryMib: number;
@@ -31,6 +35,8 @@ interface Domain {
   dying: boolean;
   shutdown: ShutdownReason | null;
   built: BuiltDomain | null;
+  /** The domain that it emulates a PC for. */
+  target: DomId | null;
 }
 
 const CONSOLE_REF = 0;
@@ -52,7 +58,7 @@ export class DomainTable implements DomainControl {
 
   /** A domain that is simply there and runs, for tests that do not build it. */
   addRunning(domid: DomId, context: string): void {
-    this.insert(domid, { context, uuid: new Uint8Array(16), vcpus: 1, memoryMib: 32 });
+    this.insert(domid, { kind: 'pv', context, uuid: new Uint8Array(16), vcpus: 1, memoryMib: 32 });
     this.domain(domid, 'add').paused = false;
   }
 
@@ -82,12 +88,21 @@ export class DomainTable implements DomainControl {
   }
 
   build(build: PvBuild): { storeGfn: number; consoleGfn: number } {
-    const domain = this.domain(build.domid, 'domainBuildPv');
-    if (domain.built) throw new PortError('EBUSY', 'domainBuildPv', `domain ${build.domid}`);
-    const console = this.memory.seed(build.domid, CONSOLE_REF, build.console.domid);
-    const store = this.memory.seed(build.domid, STORE_REF, build.store.domid);
-    domain.built = { build, store: store.region, console: console.region };
-    return { storeGfn: store.gfn, consoleGfn: console.gfn };
+    return this.load('pv', build, 'domainBuildPv');
+  }
+
+  buildHvm(build: HvmBuild): { storeGfn: number; consoleGfn: number } {
+    return this.load('hvm', build, 'domainBuildHvm');
+  }
+
+  setTarget(deviceModel: DomId, guest: DomId): void {
+    const operation = 'domainSetTarget';
+    const emulator = this.domain(deviceModel, operation);
+    const emulated = this.domain(guest, operation);
+    const pair = `domain ${deviceModel} for domain ${guest}`;
+    if (emulator === emulated || emulator.target !== null) throw new PortError('EINVAL', operation, pair);
+    if (emulated.kind !== 'hvm') throw new PortError('EOPNOTSUPP', operation, pair);
+    emulator.target = guest;
   }
 
   destroy(domid: DomId): void {
@@ -135,17 +150,37 @@ export class DomainTable implements DomainControl {
     return this.domains.get(domid)?.context ?? null;
   }
 
-  /** A dead domain's number is free once nobody maps its pages. */
+  /** A dead domain's number is free once nobody maps its pages and nobody emulates a PC for it. */
   reap(): void {
-    for (const domain of this.domains.values())
-      if (domain.dying && this.memory.mappedBy(domain.domid).length === 0) this.domains.delete(domain.domid);
+    let more = true;
+    while (more) {
+      const free = [...this.domains.values()].filter(({ domid, dying }) => dying && this.holders(domid).length === 0);
+      for (const { domid } of free) this.domains.delete(domid);
+      more = free.length > 0;
+    }
+  }
+
+  /** The domains that keep a dead one's number from being free. */
+  holders(domid: DomId): DomId[] {
+    const emulators = [...this.domains.values()].filter(({ target }) => target === domid);
+    return [...this.memory.mappedBy(domid), ...emulators.map((emulator) => emulator.domid)];
+  }
+
+  private load(kind: Kind, build: PvBuild | HvmBuild, operation: string): { storeGfn: number; consoleGfn: number } {
+    const domain = this.domain(build.domid, operation);
+    if (domain.kind !== kind) throw new PortError('EINVAL', operation, `domain ${build.domid} is ${domain.kind}`);
+    if (domain.built) throw new PortError('EBUSY', operation, `domain ${build.domid}`);
+    const console = this.memory.seed(build.domid, CONSOLE_REF, build.console.domid);
+    const store = this.memory.seed(build.domid, STORE_REF, build.store.domid);
+    domain.built = { build, store: store.region, console: console.region };
+    return { storeGfn: store.gfn, consoleGfn: console.gfn };
   }
 
   private insert(domid: DomId, spec: Omit<DomainSpec, 'domid' | 'iommu'>): void {
     if (this.domains.has(domid)) throw new PortError('EEXIST', 'domainCreate', `domain ${domid}`);
-    const { context, uuid, vcpus, memoryMib } = spec;
-    const state = { paused: true, dying: false, shutdown: null, built: null };
-    this.domains.set(domid, { domid, context, uuid, vcpus, memoryMib, ...state });
+    const { kind, context, uuid, vcpus, memoryMib } = spec;
+    const state = { paused: true, dying: false, shutdown: null, built: null, target: null };
+    this.domains.set(domid, { kind, domid, context, uuid, vcpus, memoryMib, ...state });
     this.channels.addDomain(domid);
     this.memory.addDomain(domid);
   }

@@ -13,6 +13,7 @@ const build = (domid: number, storePort = 0) => ({
   hardwareDomain: false,
 });
 const spec = (domid: number) => ({
+  kind: 'pv' as const,
   domid,
   context: 'system_u:system_r:guest_t',
   uuid: new Uint8Array(16),
@@ -130,6 +131,58 @@ describe('domains', () => {
     domain.eventChannels.unbind(port);
     region.close();
     expect(xen.leftovers()).toEqual([]);
+  });
+});
+
+describe('HVM domains', () => {
+  const hvmSpec = (domid: number) => ({ ...spec(domid), kind: 'hvm' as const, videoMib: 16 });
+  const hvmBuild = (domid: number) => ({
+    domid,
+    memoryMib: 32,
+    vcpus: 1,
+    hvmloaderPath: '/images/hvmloader',
+    firmwarePath: '/images/bios.bin',
+    apic: true,
+    hpet: true,
+    store: { domid: 3, port: 0 },
+    console: { domid: 4, port: 0 },
+  });
+
+  it('are built by buildHvm() alone, and PV domains are not', () => {
+    const { control } = new MemoryXen().add(4);
+    const [pv, hvm] = [control.create(spec(20)), control.create(hvmSpec(21))];
+    expect(() => control.build(build(hvm))).toThrow(/EINVAL/);
+    expect(() => control.buildHvm(hvmBuild(pv))).toThrow(/EINVAL/);
+    expect(control.buildHvm(hvmBuild(hvm)).storeGfn).toBeGreaterThan(0);
+    expect(() => control.buildHvm(hvmBuild(hvm))).toThrow(/EBUSY/);
+    expect(() => control.buildHvm(hvmBuild(22))).toThrow(/ESRCH/);
+  });
+
+  it.each([
+    ['an emulator that is not there', 30, 21, 'ESRCH'],
+    ['a guest that is not there', 20, 30, 'ESRCH'],
+    ['a domain as its own emulator', 21, 21, 'EINVAL'],
+    ['a guest that is PV', 20, 4, 'EOPNOTSUPP'],
+    ['an emulator that has a guest', 22, 23, 'EINVAL'],
+  ])('setTarget() refuses %s', (_, deviceModel, guest, code) => {
+    const { control } = new MemoryXen().add(4);
+    for (const domid of [20, 22]) control.create(spec(domid));
+    for (const domid of [21, 23]) control.create(hvmSpec(domid));
+    control.setTarget(22, 21);
+    expect(() => control.setTarget(deviceModel, guest)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('a dead guest stays dying until its emulator is gone', () => {
+    const xen = new MemoryXen();
+    const { control } = xen.add(4);
+    const [emulator, guest] = [control.create(spec(20)), control.create(hvmSpec(21))];
+    control.setTarget(emulator, guest);
+    control.destroy(guest);
+    expect(control.info(guest)?.dying).toBe(true);
+    expect(xen.leftovers()).toEqual(['domain 21: dead, still held by 20']);
+    control.destroy(emulator);
+    expect(control.info(guest)).toBeNull();
+    expect(control.info(emulator)).toBeNull();
   });
 });
 

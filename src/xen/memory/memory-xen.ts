@@ -105,7 +105,7 @@ export class MemoryXen {
   /** What programs still hold, one line each: nothing after a clean end. */
   leftovers(): string[] {
     const held = this.domains.list().flatMap(({ domid, dying }) => {
-      if (dying) return [`domain ${domid}: dead, still mapped by ${this.memory.mappedBy(domid).join(', ')}`];
+      if (dying) return [`domain ${domid}: dead, still held by ${this.domains.holders(domid).join(', ')}`];
       const ports = this.channels.openPorts(domid).map((port) => `domain ${domid}: port ${port}`);
       const regions = this.memory.openRegions(domid);
       return regions > 0 ? [...ports, `domain ${domid}: ${regions} regions`] : ports;

@@ -6,6 +6,7 @@ import type {
   Devices,
   DomainControl,
   DomainInfo,
+  DomainSpec,
   EventChannels,
   Files,
   ForeignMemory,
@@ -15,7 +16,10 @@ import type {
   LoopDevices,
   Network,
   Power,
+  ProcessEnd,
   Processes,
+  ProcessOptions,
+  RunningProcess,
   SharedRegion,
   Streams,
   Uevents,
@@ -120,6 +124,13 @@ const MAPTRACK_FRAMES = 1024;
 const EVENT_PORTS = 1023;
 /** Xen's bookkeeping beside the guest's own pages (as xl adds it). */
 const MEMORY_SLACK_KIB = 1024;
+/** The ROMs of an emulated PC: 64 KiB of its screen, at most 512 KiB of each network card, which makes room for three. */
+const ROMS_KIB = 2048;
+
+function maxMemoryKib(spec: DomainSpec): number {
+  const emulatedKib = spec.kind === 'hvm' ? spec.videoMib * 1024 + ROMS_KIB : 0;
+  return spec.memoryMib * 1024 + emulatedKib + MEMORY_SLACK_KIB;
+}
 
 export const domainControl: DomainControl = {
   list() {
@@ -137,11 +148,12 @@ export const domainControl: DomainControl = {
   },
   create: (spec) =>
     rt.domainCreate({
+      kind: spec.kind,
       domid: spec.domid,
       ssid: rt.flaskContextToSid(spec.context),
       uuid: spec.uuid,
       vcpus: spec.vcpus,
-      maxMemoryKib: spec.memoryMib * 1024 + MEMORY_SLACK_KIB,
+      maxMemoryKib: maxMemoryKib(spec),
       iommu: spec.iommu,
       grantFrames: GRANT_FRAMES,
       maptrackFrames: MAPTRACK_FRAMES,
@@ -161,6 +173,21 @@ export const domainControl: DomainControl = {
       consolePort: build.console.port,
       hardwareDomain: build.hardwareDomain,
     }),
+  buildHvm: (build) =>
+    rt.domainBuildHvm({
+      domid: build.domid,
+      memoryMib: build.memoryMib,
+      vcpus: build.vcpus,
+      loader: build.hvmloaderPath,
+      firmware: build.firmwarePath,
+      apic: build.apic,
+      hpet: build.hpet,
+      storeDomid: build.store.domid,
+      storePort: build.store.port,
+      consoleDomid: build.console.domid,
+      consolePort: build.console.port,
+    }),
+  setTarget: (deviceModel, guest) => rt.domainSetTarget(deviceModel, guest),
   destroy: (domid) => rt.domainDestroy(domid),
   pause: (domid) => rt.domainPause(domid),
   unpause: (domid) => rt.domainUnpause(domid),
@@ -248,23 +275,37 @@ export const streams: Streams = {
   connect: (path) => streamOf(rt.unixConnect(path)),
 };
 
+const SIGKILL = 9;
+
+/** The child's number is its own until it is reaped: nothing else is ever killed. */
+function start(argv: readonly string[], options: ProcessOptions = {}): RunningProcess {
+  const { pid, pidfd } = rt.spawn({ argv, stdout: 1, stderr: 2, ...options });
+  let running = true;
+  const ended = new Promise<ProcessEnd>((resolve) => {
+    rt.onReadable(pidfd, () => {
+      const end = rt.reap(pid);
+      if (end === null) return;
+      running = false;
+      rt.close(pidfd);
+      resolve(end);
+    });
+  });
+  const kill = () => {
+    if (running) rt.kill(pid, SIGKILL);
+  };
+  return { ended, kill };
+}
+
 export const processes: Processes = {
-  run: (argv, env) =>
-    new Promise((resolve) => {
-      const { pid, pidfd } = rt.spawn({ argv, ...(env && { env }), stdout: 1, stderr: 2 });
-      rt.onReadable(pidfd, () => {
-        const ended = rt.reap(pid);
-        if (ended === null) return;
-        rt.close(pidfd);
-        resolve(ended);
-      });
-    }),
+  start,
+  run: async (argv, env) => start(argv, env && { env }).ended,
 };
 
 export const network: Network = {
   createBridge: (name) => rt.bridgeCreate(name),
   addToBridge: (bridge, name) => rt.bridgeAddInterface(bridge, name),
   up: (name) => rt.interfaceUp(name, true),
+  createTap: (name, uid) => rt.tapCreate(name, uid),
 };
 
 export const loopDevices: LoopDevices = {

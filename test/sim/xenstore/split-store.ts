@@ -302,7 +302,8 @@ export class SplitStore {
   }
 
   private create(domid: number): void {
-    this.xen.domains.create({ domid, context, uuid: new Uint8Array(16), vcpus: 1, memoryMib: 32, iommu: false });
+    const uuid = new Uint8Array(16);
+    this.xen.domains.create({ kind: 'pv', domid, context, uuid, vcpus: 1, memoryMib: 32, iommu: false });
   }
 
   private build(domid: number, port: EventPort): number {

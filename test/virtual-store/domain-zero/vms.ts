@@ -8,6 +8,7 @@ const MEMORY_MIB = 24;
 
 export function createVm(domid: DomId, label: LabelledDomain): void {
   domainControl.create({
+    kind: 'pv',
     domid,
     context: contextOf(domainTypes[label]),
     uuid: serviceUuid(domid),

@@ -176,6 +176,8 @@ export class World {
         this.builds.set(build.domid, build);
         return domains.build(build);
       },
+      buildHvm: (build) => domains.buildHvm(build),
+      setTarget: (deviceModel, guest) => domains.setTarget(deviceModel, guest),
       destroy: (domid) => domains.destroy(domid),
       pause: (domid) => domains.pause(domid),
       unpause: (domid) => domains.unpause(domid),

@@ -45,6 +45,7 @@ export class FakeBuilder implements Builder {
     const control = this.xen.domains;
     const context = 'system_u:system_r:guest_t';
     const domid = control.create({
+      kind: 'pv',
       domid: 0,
       context,
       uuid: new Uint8Array(16),
