@@ -94,7 +94,7 @@ declare module 'ennead:rt' {
   export function bridgeCreate(bridge: string): void;
   export function bridgeAddInterface(bridge: string, name: string): void;
   export function bridgeRemoveInterface(bridge: string, name: string): void;
-  /** A TAP interface that stays, and that the user may open through /dev/net/tun. */
+  /** A TAP interface that stays, and that the user may take as his through /dev/net/tun (whose mode is another matter). */
   export function tapCreate(name: string, uid: number): void;
   export function interfaceUp(name: string, up: boolean): void;
   /** Attaches a file to a free loop device and returns its path (/dev/loopN) and device number. */

@@ -6,7 +6,6 @@
 
 #define LIST_MAX 1024
 #define UUID_BYTES 16
-#define VCPUS_MAX 64
 #define MEMORY_MAX_KIB (1ll << 30)
 #define GRANT_FRAMES_MAX 1024
 #define MAPTRACK_FRAMES_MAX 4096
@@ -18,6 +17,10 @@
  * the scale and offset that Xen gives each vcpu. @source Xen xen/arch/x86/include/asm/time.h, TSC_MODE_NEVER_EMULATE
  */
 #define TSC_NEVER_EMULATED 2
+/* Memory for an HVM domain's page tables, taken from Xen's own: room for what each vcpu shadows or maps, and a page for each MiB. */
+#define PAGING_BYTES_PER_VCPU (1ull << 20)
+#define PAGING_BYTES_PER_MIB PAGE_BYTES
+#define KIB_PER_MIB 1024
 
 static JSValue info_state(JSContext *ctx, uint32_t flags) {
   JSValue state = JS_NewObject(ctx);
@@ -59,19 +62,45 @@ static JSValue domain_list(JSContext *ctx, const struct argument *a) {
   return result;
 }
 
-enum { DOMAIN, SSID, VCPUS, MAX_MEMORY, IOMMU, GRANT_FRAMES, MAPTRACK_FRAMES, EVENT_PORTS, UUID };
+static const char *const domain_kinds[] = {"pv", "hvm", NULL};
+enum { PV, HVM };
+enum { KIND, DOMAIN, SSID, VCPUS, MAX_MEMORY, IOMMU, GRANT_FRAMES, MAPTRACK_FRAMES, EVENT_PORTS, UUID };
+
+static int settle_pv(xc_interface *xch, uint32_t domid) {
+  return xc_domain_set_tsc_info(xch, domid, TSC_NEVER_EMULATED, 0, 0, 0);
+}
+
+/* The processor that the guest sees: this machine's, as far as Xen can give it to a guest. */
+static int settle_hvm(xc_interface *xch, uint32_t domid, const struct argument *field) {
+  uint64_t mib = (uint64_t)field[MAX_MEMORY].integer / KIB_PER_MIB, vcpus = (uint64_t)field[VCPUS].integer;
+  uint64_t paging = vcpus * PAGING_BYTES_PER_VCPU + mib * PAGING_BYTES_PER_MIB;
+  bool pae = true, invariant_tsc = false, nested = false;
+  return xc_set_paging_mempool_size(xch, domid, paging) < 0
+             ? -1
+             : xc_cpuid_apply_policy(xch, domid, false, NULL, 0, pae, invariant_tsc, nested, NULL, NULL);
+}
+
+static int settle(xc_interface *xch, uint32_t domid, const struct argument *field) {
+  if (xc_domain_max_vcpus(xch, domid, (uint32_t)field[VCPUS].integer) < 0 ||
+      xc_domain_setmaxmem(xch, domid, (uint64_t)field[MAX_MEMORY].integer) < 0)
+    return -1;
+  return field[KIND].integer == PV ? settle_pv(xch, domid) : settle_hvm(xch, domid, field);
+}
 
 static JSValue domain_create(JSContext *ctx, const struct argument *a) {
   const struct argument *field = a[0].fields;
-  uint32_t domid = (uint32_t)field[DOMAIN].integer, vcpus = (uint32_t)field[VCPUS].integer;
+  uint32_t domid = (uint32_t)field[DOMAIN].integer;
+  bool hvm = field[KIND].integer == HVM;
   struct xen_domctl_createdomain config = {
       .ssidref = (uint32_t)field[SSID].integer,
-      .flags = field[IOMMU].integer ? XEN_DOMCTL_CDF_iommu : 0,
-      .max_vcpus = vcpus,
+      .flags = (field[IOMMU].integer ? XEN_DOMCTL_CDF_iommu : 0) | (hvm ? XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap : 0),
+      .max_vcpus = (uint32_t)field[VCPUS].integer,
       .max_evtchn_port = (uint32_t)field[EVENT_PORTS].integer,
       .max_grant_frames = (int32_t)field[GRANT_FRAMES].integer,
       .max_maptrack_frames = (int32_t)field[MAPTRACK_FRAMES].integer,
       .grant_opts = XEN_DOMCTL_GRANT_version(1),
+      /* Whatever of a PC Xen can emulate itself, it does; the rest is the emulator's. */
+      .arch.emulation_flags = hvm ? XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI : 0,
   };
   memcpy(config.handle, field[UUID].bytes, UUID_BYTES);
   xc_interface *xch = xen_control(ctx);
@@ -79,8 +108,7 @@ static JSValue domain_create(JSContext *ctx, const struct argument *a) {
     return JS_EXCEPTION;
   if (xc_domain_create(xch, &domid, &config) < 0)
     return xen_throw(ctx);
-  if (xc_domain_max_vcpus(xch, domid, vcpus) < 0 || xc_domain_set_tsc_info(xch, domid, TSC_NEVER_EMULATED, 0, 0, 0) < 0 ||
-      xc_domain_setmaxmem(xch, domid, (uint64_t)field[MAX_MEMORY].integer) < 0) {
+  if (settle(xch, domid, field) < 0) {
     JSValue exception = xen_throw(ctx);
     xc_domain_destroy(xch, domid);
     return exception;
@@ -118,6 +146,12 @@ static JSValue domain_alloc_evtchn(JSContext *ctx, const struct argument *a) {
   xc_interface *xch = xen_control(ctx);
   uint32_t domid = (uint32_t)a[0].integer, remote = (uint32_t)a[1].integer;
   return xch ? xen_outcome_number(ctx, xc_evtchn_alloc_unbound(xch, domid, remote)) : JS_EXCEPTION;
+}
+
+static JSValue domain_set_target(JSContext *ctx, const struct argument *a) {
+  xc_interface *xch = xen_control(ctx);
+  uint32_t domid = (uint32_t)a[0].integer, target = (uint32_t)a[1].integer;
+  return xch ? xen_outcome(ctx, xc_domain_set_target(xch, domid, target)) : JS_EXCEPTION;
 }
 
 static JSValue domain_set_virq_handler(JSContext *ctx, const struct argument *a) {
@@ -165,7 +199,7 @@ const struct rt_export domain_exports[] = {
     {"domainList", domain_list, {DOMID("first"), INT("max", 1, LIST_MAX)}},
     {"domainCreate",
      domain_create,
-     {FIELDS(DOMID("domid"), SID("ssid"), INT("vcpus", 1, VCPUS_MAX), INT("maxMemoryKib", 1, MEMORY_MAX_KIB),
+     {FIELDS({.name = "kind", .kind = CHOICE, .choices = domain_kinds}, DOMID("domid"), SID("ssid"), INT("vcpus", 1, VCPUS_MAX), INT("maxMemoryKib", 1, MEMORY_MAX_KIB),
              BOOL("iommu"), INT("grantFrames", 1, GRANT_FRAMES_MAX), UP_TO("maptrackFrames", MAPTRACK_FRAMES_MAX),
              INT("eventPorts", 1, EVENT_PORTS_MAX),
              {.name = "uuid", .kind = BYTES, .min = UUID_BYTES, .max = UUID_BYTES})}},
@@ -175,6 +209,7 @@ const struct rt_export domain_exports[] = {
     {"domainShutdown", domain_shutdown, {DOMID("domid"), UP_TO("reason", SHUTDOWN_MAX)}},
     {"domainSetMaxMem", domain_set_max_mem, {DOMID("domid"), UP_TO("kib", MEMORY_MAX_KIB)}},
     {"domainAllocEvtchn", domain_alloc_evtchn, {DOMID("domid"), DOMID("remoteDomid")}},
+    {"domainSetTarget", domain_set_target, {DOMID("domid"), DOMID("target")}},
     {"domainSetVirqHandler", domain_set_virq_handler, {DOMID("domid"), UP_TO("virq", NR_VIRQS - 1)}},
     {"flaskContextToSid", flask_context_to_sid, {STRING("context", 1, CONTEXT_MAX)}},
     {"flaskSidToContext", flask_sid_to_context, {SID("sid")}},

@@ -2,6 +2,8 @@
 #include "rt.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
@@ -54,10 +56,26 @@ static JSValue interface_up(JSContext *ctx, const struct argument *a) {
   return socket_ioctl(ctx, SIOCSIFFLAGS, &request, a[0].text);
 }
 
+#define TUN_DEVICE "/dev/net/tun"
+#define UID_LAST 65535
+
+static JSValue tap_create(JSContext *ctx, const struct argument *a) {
+  struct ifreq request = request_for(a[0].text);
+  request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL); /* a new one; who opens it later chooses its flags anew */
+  int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC);
+  bool done = fd >= 0 && ioctl(fd, TUNSETIFF, &request) == 0 &&
+              ioctl(fd, TUNSETOWNER, (unsigned long)a[1].integer) == 0 && ioctl(fd, TUNSETPERSIST, 1) == 0;
+  JSValue result = outcome(ctx, done ? 0 : -1, a[0].text);
+  if (fd >= 0)
+    close(fd);
+  return result;
+}
+
 const struct rt_export network_exports[] = {
     {"bridgeCreate", bridge_create, {INTERFACE("bridge")}},
     {"bridgeAddInterface", bridge_add_interface, {INTERFACE("bridge"), INTERFACE("name")}},
     {"bridgeRemoveInterface", bridge_remove_interface, {INTERFACE("bridge"), INTERFACE("name")}},
     {"interfaceUp", interface_up, {INTERFACE("name"), BOOL("up")}},
+    {"tapCreate", tap_create, {INTERFACE("name"), UP_TO("uid", UID_LAST)}},
     {NULL, NULL, {}},
 };

@@ -1,4 +1,5 @@
 /* Child processes. */
+#include "confinement.h"
 #include "rt.h"
 
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +19,7 @@
 #define NOT_GIVEN (-1)
 #define OPTIONAL_ID(label, last) {.name = label, .kind = INTEGER, .max = last, .optional = true, .fallback = NOT_GIVEN}
 
-enum { STDIN, STDOUT, STDERR, UID, GID, ARGV, ENVIRONMENT }; /* spawn's fields, in their order below */
+enum { STDIN, STDOUT, STDERR, UID, GID, CONFINED, ARGV, ENVIRONMENT }; /* spawn's fields, in their order below */
 
 /* In the child: 0, 1, 2 become what was asked for, blocking, whatever numbers they had. */
 static bool child_descriptors(const struct argument *field) {
@@ -43,16 +45,17 @@ static _Noreturn void child_run(const struct argument *field, int report) {
   static char *const empty[] = {NULL};
   char *const *argv = field[ARGV].texts, *const *env = field[ENVIRONMENT].texts;
   signal(SIGPIPE, SIG_DFL);
-  if (child_descriptors(field) && child_identity(field[UID].integer, field[GID].integer))
+  if (child_descriptors(field) && child_identity(field[UID].integer, field[GID].integer) &&
+      (!field[CONFINED].integer || confinement_begin(report)))
     execve(argv[0], argv, env ? env : empty);
   int error = errno;
   _exit(write(report, &error, sizeof error) < 0 ? 126 : 127);
 }
 
-/* Forks; the pipe tells what went wrong before or in execve(2), its silence that nothing did. */
+/* Forks; the channel tells what went wrong before or in execve(2), its silence that nothing did. */
 static pid_t start(const struct argument *field) {
   int report[2], error = 0;
-  if (pipe2(report, O_CLOEXEC) < 0)
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) < 0)
     return -1;
   int high = fcntl(report[1], F_DUPFD_CLOEXEC, 3); /* clear of 0, 1, 2, which the child overwrites */
   close(report[1]);
@@ -61,7 +64,7 @@ static pid_t start(const struct argument *field) {
     child_run(field, high);
   error = pid < 0 ? errno : 0;
   close(high);
-  if (pid > 0 && TEMP_FAILURE_RETRY(read(report[0], &error, sizeof error)) == sizeof error)
+  if (pid > 0 && (error = confinement_outcome(report[0])))
     waitpid(pid, NULL, 0);
   close(report[0]);
   errno = error;
@@ -102,6 +105,7 @@ const struct rt_export process_exports[] = {
      spawn,
      {FIELDS(OPTIONAL_ID("stdin", FD_LIMIT - 1), OPTIONAL_ID("stdout", FD_LIMIT - 1),
              OPTIONAL_ID("stderr", FD_LIMIT - 1), OPTIONAL_ID("uid", ID_LAST), OPTIONAL_ID("gid", ID_LAST),
+             {.name = "confined", .kind = BOOLEAN, .optional = true},
              {.name = "argv", .kind = TEXTS, .min = 1, .max = ARGUMENTS_MAX},
              {.name = "env", .kind = RECORD, .max = ENVIRONMENT_MAX, .optional = true})}},
     {"reap", reap, {INT("pid", 1, PID_LAST)}},

@@ -6,6 +6,8 @@
 #include <xentoollog.h>
 #include "rt.h"
 
+#define VCPUS_MAX 64
+
 /* NULL with an exception pending where there is no Xen. */
 xc_interface *xen_control(JSContext *ctx);
 xentoollog_logger *xen_logger(void);

@@ -36,14 +36,15 @@ const signatures = {
   reboot: [never], setHostname: [isShort(64)], spawn: [never], reap: [isInteger(1, 4194304)], kill: [isInteger(1, 4194304), never], pipe: [],
   unixListen: [isShort(107), isInteger(1, 128)], unixAccept: [fd], unixConnect: [isShort(107)], shutdownWrite: [fd], openUevents: [],
   bridgeCreate: [isShort(15)], bridgeAddInterface: [isShort(15), isShort(15)], bridgeRemoveInterface: [isShort(15), isShort(15)],
-  interfaceUp: [isShort(15), isBoolean], loopAttach: [isText, never], loopDetach: [isShort(31)],
+  interfaceUp: [isShort(15), isBoolean], tapCreate: [isShort(15), isInteger(0, 65535)], loopAttach: [isText, never], loopDetach: [isShort(31)],
   evtchnAllocUnbound: [domid], evtchnBindInterdomain: [domid, port], evtchnBindVirq: [isInteger(0, 23)], evtchnUnbind: [port],
   evtchnNotify: [port], onEvent: [isHandler], evtchnWait: [port, isDelay], grantMap: [domid, never, isBoolean],
   grantShare: [domid, isInteger(1, 1024), isBoolean], grantKeep: [domid, isInteger(1, 16)], foreignMap: [isInteger(0, 0x7ff0), never, isBoolean], regionFile: [isText, isInteger(1, 1024), isBoolean], regionClose: [port],
   regionSize: [port], regionRead: [port, port, port], regionWrite: [port, port, isBytes], regionLoad32: [port, port],
   regionStore32: [port, port, uint32], domainList: [domid, isInteger(1, 1024)], domainCreate: [never], domainDestroy: [domid],
   domainPause: [domid], domainUnpause: [domid], domainShutdown: [domid, isInteger(0, 5)], domainSetMaxMem: [domid, isInteger(0, 2 ** 30)],
-  domainAllocEvtchn: [domid, domid], domainSetVirqHandler: [domid, isInteger(0, 23)], domainBuildPv: [never],
+  domainAllocEvtchn: [domid, domid], domainSetVirqHandler: [domid, isInteger(0, 23)], domainSetTarget: [domid, domid],
+  domainBuildPv: [never], domainBuildHvm: [never],
   flaskContextToSid: [isShort(1023)], flaskSidToContext: [uint32], flaskRelabel: [domid, uint32], flaskEnforcing: [],
   pciAssign: [domid, uint32], pciDeassign: [domid, uint32], iomemPermission: [domid, size, size, isBoolean],
   ioportPermission: [domid, isInteger(0, 65535), isInteger(1, 65536), isBoolean], mapGsi: [domid, isInteger(0, 4095)],
@@ -59,15 +60,16 @@ const harmless = {
   pwrite: [500, buffer, 0], fsync: [500], ftruncate: [500, 0], readFile: [nowhere, 1], writeFile: [nowhere, buffer, 0o600], stat: [nowhere],
   readdir: [nowhere], readlink: [nowhere], symlink: ['x', nowhere], mkdir: [nowhere, 0o700], rmdir: [nowhere], unlink: [nowhere],
   rename: [nowhere, nowhere], chmod: [nowhere, 0], statfs: [nowhere], mount: ['none', nowhere, 'none', {}], umount: [nowhere], reboot: ['off'],
-  setHostname: ['not a host name that would be taken: it is longer than sixty-four bytes'], spawn: [{ argv: [nowhere] }], reap: [4194304], kill: [4194304, 0], unixListen: [nowhere, 1], unixAccept: [500],
+  setHostname: ['not a host name that would be taken: it is longer than sixty-four bytes'], spawn: [{ argv: [nowhere], uid: 1, gid: 1, confined: true }], reap: [4194304], kill: [4194304, 0], unixListen: [nowhere, 1], unixAccept: [500],
   unixConnect: [nowhere], shutdownWrite: [500], bridgeCreate: ['a/b'], bridgeAddInterface: ['no-such-bridge', 'no-such'],
-  bridgeRemoveInterface: ['no-such-bridge', 'no-such'], interfaceUp: ['no-such', true], loopAttach: [nowhere, { readOnly: true, directIo: false }],
+  bridgeRemoveInterface: ['no-such-bridge', 'no-such'], interfaceUp: ['no-such', true], tapCreate: ['a/b', 0], loopAttach: [nowhere, { readOnly: true, directIo: false }],
   loopDetach: [nowhere], evtchnAllocUnbound: [1], evtchnBindInterdomain: [1, 1], evtchnBindVirq: [0], evtchnUnbind: [1], evtchnNotify: [1],
   onEvent: [null], evtchnWait: [1, 0], grantMap: [1, [1], false], grantShare: [1, 1, false], grantKeep: [1, 1], foreignMap: [1, [1], false], regionFile: [nowhere, 1, false], regionClose: [7],
   regionSize: [7], regionRead: [7, 0, 1], regionWrite: [7, 0, buffer], regionLoad32: [7, 0], regionStore32: [7, 0, 1], domainList: [0, 1],
-  domainCreate: [{ domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 1, iommu: false, grantFrames: 1, maptrackFrames: 0, eventPorts: 1 }],
+  domainCreate: [{ kind: 'hvm', domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 1, iommu: false, grantFrames: 1, maptrackFrames: 0, eventPorts: 1 }],
   domainDestroy: [1], domainPause: [1], domainUnpause: [1], domainShutdown: [1, 0], domainSetMaxMem: [1, 0], domainAllocEvtchn: [1, 1],
-  domainSetVirqHandler: [1, 0],
+  domainSetVirqHandler: [1, 0], domainSetTarget: [1, 2],
+  domainBuildHvm: [{ domid: 1, memoryMib: 1, loader: nowhere, firmware: nowhere, vcpus: 1, apic: true, hpet: true, storeDomid: 0, storePort: 0, consoleDomid: 0, consolePort: 0 }],
   domainBuildPv: [{ domid: 1, memoryMib: 1, kernel: nowhere, ramdisks: [nowhere], cmdline: '', storePageParameter: 'x', storeDomid: 0, storePort: 0, consoleDomid: 0, consolePort: 0, hardwareDomain: false }],
   flaskContextToSid: ['x'], flaskSidToContext: [1], flaskRelabel: [1, 1], pciAssign: [1, 1], pciDeassign: [1, 1],
   iomemPermission: [1, 0, 1, true], ioportPermission: [1, 0, 1, true], mapGsi: [1, 1], irqPermission: [1, 1, true], setHandlerLimit: [10000],
@@ -103,7 +105,7 @@ function refusal(name, values) {
   }
 }
 
-for (const name of ['domainCreate', 'domainBuildPv', 'spawn', 'loopAttach']) {
+for (const name of ['domainCreate', 'domainBuildPv', 'domainBuildHvm', 'spawn', 'loopAttach']) {
   test(`${name}() refuses bad fields of its options`, () => {
     const position = harmless[name].findIndex((value) => Object.getPrototypeOf(value) === Object.prototype);
     for (const field of Object.keys(harmless[name][position])) {

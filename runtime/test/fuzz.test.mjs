@@ -18,7 +18,7 @@ const makers = [
   () => Array.from({ length: below(8) }, any), () => Array.from({ length: below(1200) }, () => below(2 ** 32)), options, options,
   () => new Uint32Array(below(9)), () => BigInt(below(100)), () => Symbol(), () => new Proxy([], {}),
 ];
-const fields = ['argv', 'env', 'stdin', 'stdout', 'uid', 'readOnly', 'directIo', 'data', 'domid', 'ssid', 'uuid', 'vcpus', 'maxMemoryKib', 'iommu', 'grantFrames', 'maptrackFrames', 'eventPorts', 'memoryMib', 'kernel', 'ramdisks', 'cmdline', 'storePageParameter', 'storeDomid', 'storePort', 'consoleDomid', 'consolePort', 'hardwareDomain'];
+const fields = ['argv', 'env', 'stdin', 'stdout', 'uid', 'confined', 'readOnly', 'directIo', 'data', 'kind', 'domid', 'ssid', 'uuid', 'vcpus', 'maxMemoryKib', 'iommu', 'grantFrames', 'maptrackFrames', 'eventPorts', 'memoryMib', 'kernel', 'ramdisks', 'cmdline', 'storePageParameter', 'storeDomid', 'storePort', 'consoleDomid', 'consolePort', 'hardwareDomain', 'loader', 'firmware', 'apic', 'hpet'];
 
 function any() {
   return pick(makers)();
@@ -37,7 +37,7 @@ function options() {
 
 // These would end the test or change this machine with arguments that can come up here.
 const excluded = ['exit', 'kill', 'close', 'reboot', 'setHostname', 'sync', 'rollbackAfterEveryHandler', 'setHandlerLimit', 'log', 'write', 'pwrite', 'ftruncate',
-  'evtchnWait', 'waitReadable', 'reap', 'bridgeCreate', 'unixAccept', 'onReadable', 'onWritable', 'openUevents', 'pipe', 'args'];
+  'evtchnWait', 'waitReadable', 'reap', 'bridgeCreate', 'tapCreate', 'unixAccept', 'onReadable', 'onWritable', 'openUevents', 'pipe', 'args'];
 const names = Object.keys(rt).filter((name) => !excluded.includes(name));
 const outcomes = new Map();
 let depth = 0;

@@ -6,6 +6,7 @@ const tests = [];
 const test = (name, body) => tests.push({ name, body });
 const bytes = (text) => new TextEncoder().encode(text);
 const text = (data) => new TextDecoder().decode(data);
+const isRoot = /^Uid:\s+0/m.test(text(rt.readFile('/proc/self/status', 65536)));
 const sleep = (ms) => new Promise((resolve) => rt.setTimer(ms, resolve));
 
 function check(condition, message = 'check failed') {
@@ -59,11 +60,11 @@ function ended(child) {
 let scripts = 0;
 
 /** Runs a script (or, with `options`, compiled or supervised) in a process of its own. */
-async function run(source, { before = [], args = [], env = {}, path } = {}) {
+async function run(source, { before = [], args = [], env = {}, path, wrapper = [] } = {}) {
   const file = path ?? `${scratch}/script-${++scripts}.mjs`;
   if (source !== null) rt.writeFile(file, bytes(source));
   const { readFd, writeFd } = rt.pipe();
-  const child = rt.spawn({ argv: [program, ...before, ...(file ? [file] : []), ...args], env, stdout: writeFd, stderr: writeFd });
+  const child = rt.spawn({ argv: [...wrapper, program, ...before, ...(file ? [file] : []), ...args], env, stdout: writeFd, stderr: writeFd });
   rt.close(writeFd);
   const [output, how] = await Promise.all([drain(readFd), ended(child)]);
   return { ...how, output };

@@ -6,7 +6,8 @@ const calls = {
   domainSetVirqHandler: [1, 3], flaskContextToSid: ['a:b:c'], flaskSidToContext: [1], flaskRelabel: [0x7fef, 1], flaskEnforcing: [],
   pciAssign: [1, 8], pciDeassign: [1, 8], iomemPermission: [1, 0, 2 ** 40, true], ioportPermission: [1, 0, 65536, false], mapGsi: [1, 9],
   irqPermission: [1, 9, true], physInfo: [], xenVersion: [], xenMessages: [],
-  domainCreate: [{ domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 65536, iommu: true, grantFrames: 32, maptrackFrames: 0, eventPorts: 1023 }],
+  domainSetTarget: [1, 2],
+  domainCreate: [{ kind: 'pv', domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 65536, iommu: true, grantFrames: 32, maptrackFrames: 0, eventPorts: 1023 }],
 };
 
 for (const [name, values] of Object.entries(calls)) {
@@ -24,5 +25,19 @@ test('domainBuildPv() looks at its files before it turns to Xen', () => {
   throws('EINVAL', () => rt.domainBuildPv({ ...build, kernel: '/dev/null' }));
   throws('EINVAL', () => rt.domainBuildPv({ ...build, kernel, ramdisks: [scratch] }));
   const error = throws('ENOENT', () => rt.domainBuildPv({ ...build, kernel, ramdisks: [kernel, kernel] }));
+  check(error.message.includes('privileged command interface'), error.message);
+});
+
+const hvmBuild = { domid: 9, memoryMib: 32, vcpus: 1, apic: true, hpet: true, storeDomid: 3, storePort: 0, consoleDomid: 0, consolePort: 0 };
+
+test('domainBuildHvm() looks at its files before it turns to Xen', () => {
+  const [loader, firmware] = [`${scratch}/loader`, `${scratch}/firmware`];
+  rt.writeFile(loader, bytes('no ELF'));
+  rt.writeFile(firmware, new Uint8Array(8192));
+  throws('ENOENT', () => rt.domainBuildHvm({ ...hvmBuild, loader: '/nonexistent', firmware }));
+  throws('ENOENT', () => rt.domainBuildHvm({ ...hvmBuild, loader, firmware: '/nonexistent' }));
+  throws('EINVAL', () => rt.domainBuildHvm({ ...hvmBuild, loader, firmware: '/dev/null' }));
+  throws('EINVAL', () => rt.domainBuildHvm({ ...hvmBuild, loader, firmware: loader })); // six bytes are no page
+  const error = throws('ENOENT', () => rt.domainBuildHvm({ ...hvmBuild, loader, firmware }));
   check(error.message.includes('privileged command interface'), error.message);
 });

@@ -52,12 +52,27 @@ test('kill() ends it; reap() tells the signal', async () => {
 });
 
 test('uid and gid, when given, are taken on without supplementary groups', async () => {
-  if (text(rt.readFile('/proc/self/status', 65536)).match(/^Uid:\s+0/m) === null) return;
+  if (!isRoot) return;
   const { readFd, writeFd } = rt.pipe();
   const child = rt.spawn({ argv: ['/usr/bin/id'], stdout: writeFd, uid: 65534, gid: 65534 });
   rt.close(writeFd);
   const [output] = await Promise.all([drain(readFd), ended(child)]);
   check(/^uid=65534\S* gid=65534\S*( groups=65534\S*)?\n$/.test(output), output);
+});
+
+const NETWORK_NAMESPACE = ['/usr/bin/unshare', '--net'];
+
+test('tapCreate() makes an interface that stays, once', async () => {
+  if (!isRoot || rt.stat('/dev/net/tun') === null) return;
+  const source = `import * as rt from 'ennead:rt';
+    const interfaces = () => new TextDecoder().decode(rt.readFile('/proc/self/net/dev', 65536)).includes('ennead-tap');
+    rt.tapCreate('ennead-tap', 65534);
+    let again = 'made';
+    try { rt.tapCreate('ennead-tap', 65534); } catch (error) { again = error.code; }
+    console.log(interfaces(), again);
+    rt.exit(0);`;
+  const { output } = await run(source, { wrapper: NETWORK_NAMESPACE });
+  equal(output, 'true EBUSY\n');
 });
 
 test('a pipe: read() gives null when empty, write() 0 when full, EPIPE when nobody reads', () => {

@@ -35,7 +35,7 @@ for file in "$here"/*.test.mjs; do
   name=$(basename "$file" .test.mjs)
   { cat "$here/harness.mjs" "$file"; echo 'await finish();'; } >"$scratch/$name.mjs"
   case $name in xen-*) program=$out/ennead-rt-fake-xen ;; *) program=$out/ennead-rt-asan ;; esac
-  suite "$name" "$program" "$scratch/$name.mjs" "$program" "$scratch/work" "$here/../rt.d.ts" "$out/ennead-rt" "$seed"
+  suite "$name" "$program" "$scratch/$name.mjs" "$program" "$scratch/work" "$here/../rt.d.ts" "$out/ennead-rt" "$seed" "$out/confined"
 done
 
 grep '^not ok' "$report" || true
