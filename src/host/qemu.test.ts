@@ -53,6 +53,10 @@ describe('the processor', () => {
       expect(valuesOf('-cpu', argv)[0]).toContain(`${feature}=off`);
   });
 
+  it('keeps AMD-V, emulated too: HVM guests need it', () => {
+    expect(valuesOf('-cpu', argumentsFor())[0]).toMatch(/^max,(?!.*(svm|npt)=off)/);
+  });
+
   it('is the real one with KVM', () => {
     const argv = argumentsFor({}, true);
     expect(valuesOf('-accel', argv)).toEqual(['kvm']);
