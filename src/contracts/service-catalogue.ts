@@ -61,6 +61,12 @@ export const serviceCatalogue = {
     memoryMib: 56,
     options: [UNRESTRICTED_PRIVCMD],
   },
+  qemu: {
+    job: 'emulates a PC for one guest whose system has no Xen drivers',
+    kernel: 'driver',
+    memoryMib: 96,
+    options: [],
+  },
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type CataloguedService = keyof typeof serviceCatalogue;

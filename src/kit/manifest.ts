@@ -19,8 +19,11 @@ export type ServiceName =
 /** Everything that carries a domain label: the services, PCIBack after it has been stripped of its rights, and guests. */
 export type DomainName = ServiceName | 'pciback-retired' | 'guest';
 
-/** `anyone`: every domain but the VM itself. `device`: PCI devices, interrupts, I/O memory and I/O ports. */
-export type Target = DomainName | 'anyone' | 'self' | 'xen' | 'security' | 'device';
+/**
+ * `anyone`: every domain but the VM itself. `own-guest`: the one guest that Builder made the target of this VM, which emulates its hardware.
+ * `device`: PCI devices, interrupts, I/O memory and I/O ports.
+ */
+export type Target = DomainName | 'anyone' | 'self' | 'own-guest' | 'xen' | 'security' | 'device';
 
 /**
  * FLASK class → its permissions, separated by blanks, as in Xen's access_vectors. `event: 'create'` means: set up event channels
@@ -41,9 +44,12 @@ export interface GrantRight {
   readonly why: string;
 }
 
-/** Both ends must name each other (or `anyone`); a channel that only one side wants does not exist. */
+/**
+ * Both ends must name each other (or `anyone`); a channel that only one side wants does not exist. `own-guest` is the exception: Xen opens those in
+ * the guest, which cannot be asked.
+ */
 export interface ChannelRight {
-  readonly peer: DomainName | 'anyone' | 'self';
+  readonly peer: DomainName | 'anyone' | 'self' | 'own-guest';
   readonly why: string;
 }
 
@@ -82,8 +88,6 @@ export interface Manifest {
   readonly number: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9;
   /** One line. */
   readonly job: string;
-  /** A planned service has a label and nothing else: no rights, no image. */
-  readonly status: 'built' | 'planned';
   /** `core`: front ends only. `pci`: core with PCI, ACPI and pciback. `driver`: core with device drivers and back ends. */
   readonly kernel: 'core' | 'pci' | 'driver';
   readonly memoryMib: number;
@@ -111,4 +115,12 @@ export const pvBuildRights: Permissions = {
   domain2: 'setclaim resource_map settsc',
   mmu: 'adjust memorymap map_read map_write mmuext_op pinpage',
   event: 'create',
+};
+
+/** What an HVM domain takes beside them. Its memory is laid out by Xen, page tables included; its processors and devices are set up, and it gets an emulator. */
+export const hvmBuildRights: Permissions = {
+  domain: 'getpagingmempool setpagingmempool',
+  domain2: 'get_cpu_policy set_cpu_policy set_as_target',
+  mmu: 'physmap',
+  hvm: 'getparam setparam gethvmc sethvmc',
 };

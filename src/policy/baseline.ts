@@ -1,4 +1,4 @@
-/** What every PV domain may do to itself and ask of Xen, because no PV kernel runs without it. */
+/** What every domain may do to itself and ask of Xen, because no kernel runs without it. */
 import type { DomainName } from '../kit/manifest.ts';
 import { selfTypeOf, typeOf } from './domains.ts';
 import { type Grounds, rule } from './grounds.ts';
@@ -21,9 +21,18 @@ export const baseline = [
 /** Service VMs alone: a guest could flood the host's serial line. */
 export const serviceBaseline = [{ on: 'xen', may: { xen: 'writeconsole' }, why: 'logs to the serial line' }] as const;
 
+/** Guests alone: service VMs are PV. */
+export const guestBaseline = [
+  {
+    on: 'self',
+    may: { hvm: 'getparam setparam' },
+    why: 'hvmloader, the first program of an HVM guest, learns where its pages are and says where its tables are',
+  },
+] as const;
+
 export function baselineGrounds(living: readonly DomainName[]): Grounds[] {
   return living.flatMap((name) =>
-    [...baseline, ...(name === 'guest' ? [] : serviceBaseline)].map(({ on, may, why }) => ({
+    [...baseline, ...(name === 'guest' ? guestBaseline : serviceBaseline)].map(({ on, may, why }) => ({
       by: name,
       why,
       rules: Object.entries(may).map(([className, permissions]) =>

@@ -1,6 +1,6 @@
 /** docs/policy.md, made from the manifests: who may do what, and why. */
 import type { Manifest, Permissions } from '../kit/manifest.ts';
-import { baseline, serviceBaseline } from './baseline.ts';
+import { baseline, guestBaseline, serviceBaseline } from './baseline.ts';
 import { SERVICE_MEMORY_MIB_MAX } from './check-manifests.ts';
 import { domainsOf, typeOf } from './domains.ts';
 import { neverRules } from './never.ts';
@@ -26,15 +26,17 @@ const introduction = `# Who may do what
 
 Xen checks every hypercall against a FLASK policy that is made from the manifests of the service VMs. What stands in no table
 below, Xen refuses. The policy has no MLS levels: guests share one type, and a right over oneself is a right over a type of its own
-(\`guest_self_t\`), so that no guest has a right over another.
+(\`guest_self_t\`), so that no guest has a right over another. In the same way a Qemu VM has rights over \`own-guest\` (\`guest_target_t\`):
+that is what Xen takes the one guest for that Builder made its target, when this VM acts on it. Over other guests it has none
+([decision 20](decisions/0020-labels-by-target.md)).
 
 A channel exists only if both ends name each other. A grant right lets a VM map pages that their owner has granted to it, page by page;
 it is no right over the owner's memory.`;
 
 function overview(manifests: readonly Manifest[]): string {
-  const rows = manifests.map(({ number, name, status, job, kernel, memoryMib, lifetime, reset }) => [
+  const rows = manifests.map(({ number, name, job, kernel, memoryMib, lifetime, reset }) => [
     String(number),
-    status === 'planned' ? `${name} (planned)` : name,
+    name,
     job,
     code(typeOf(name)),
     kernel,
@@ -45,7 +47,7 @@ function overview(manifests: readonly Manifest[]): string {
   return [
     '## The nine',
     table(['no.', 'VM', 'job', 'label', 'kernel', 'MiB', 'lifetime', 'reset'], rows),
-    `The services that stay after boot take at most ${SERVICE_MEMORY_MIB_MAX} MiB together.`,
+    `The services that stay after boot take at most ${SERVICE_MEMORY_MIB_MAX} MiB together. A Qemu VM is counted with its guest.`,
   ].join('\n\n');
 }
 
@@ -54,14 +56,15 @@ function everyone(): string {
     entries.map(({ on, may, why }) => [who, on, permissionsText(may), why]);
   return [
     '## Every VM',
-    table(['who', 'on', 'may', 'why'], [...rows(baseline, 'every VM'), ...rows(serviceBaseline, 'service VMs')]),
+    table(
+      ['who', 'on', 'may', 'why'],
+      [...rows(baseline, 'every VM'), ...rows(serviceBaseline, 'service VMs'), ...rows(guestBaseline, 'guests')],
+    ),
   ].join('\n\n');
 }
 
 function service(manifest: Manifest): string {
-  const { name, number, job, status } = manifest;
-  if (status === 'planned')
-    return `## ${number}. ${name}\n\n${job}.\n\nPlanned: it has a label and no rights, and nobody may create it.`;
+  const { name, number, job } = manifest;
   return [
     `## ${number}. ${name}`,
     `${job}.`,

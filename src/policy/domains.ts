@@ -7,7 +7,7 @@ export interface Domain {
   /** null: guests and the retired PCIBack are no services. */
   readonly manifest: Manifest | null;
   readonly channels: readonly ChannelRight[];
-  /** False for types that may do nothing at all: planned services and the retired PCIBack. */
+  /** False for the type that may do nothing at all: the retired PCIBack's. */
   readonly lives: boolean;
 }
 
@@ -24,7 +24,7 @@ export function domainsOf(manifests: readonly Manifest[]): Domain[] {
       name: manifest.name,
       manifest,
       channels: manifest.channels,
-      lives: manifest.status === 'built',
+      lives: true,
     })),
     { name: 'pciback-retired', manifest: null, channels: [], lives: false },
     { name: 'guest', manifest: null, channels: guestChannels, lives: true },
@@ -39,6 +39,15 @@ export const typeOf = (name: DomainName): string => domainTypes[name];
 export const selfTypeOf = (name: DomainName): string => typeOf(name).replace(/_t$/, '_self_t');
 /** The label of event channels that the domain opens. */
 export const channelTypeOf = (name: DomainName): string => typeOf(name).replace(/_t$/, '_channel_t');
+
+/**
+ * What a VM's operations on the guest that it emulates a PC for are checked against, in place of the guest's own type: Xen holds which guest that is.
+ * @source xen/xsm/flask/hooks.c, domain_target_sid(), flask_set_target()
+ */
+export const targetTypeOf = (guest: DomainName): string => typeOf(guest).replace(/_t$/, '_target_t');
+/** There is one pair of types: who may be made an emulator, and of what. */
+export const EMULATOR: DomainName = 'qemu';
+export const EMULATED: DomainName = 'guest';
 
 /** Devices that no policy labels one by one: every PCI device, interrupt, I/O memory range and I/O port. */
 export const deviceTypes = ['device_t', 'irq_t', 'iomem_t', 'ioport_t'] as const;

@@ -2,7 +2,17 @@
 import { contextOf } from '../contracts/flask-contexts.ts';
 import type { Manifest } from '../kit/manifest.ts';
 import { complaints } from './check-manifests.ts';
-import { channelTypeOf, type Domain, deviceTypes, domainsOf, selfTypeOf, typeOf } from './domains.ts';
+import {
+  channelTypeOf,
+  type Domain,
+  deviceTypes,
+  domainsOf,
+  EMULATED,
+  EMULATOR,
+  selfTypeOf,
+  targetTypeOf,
+  typeOf,
+} from './domains.ts';
 import { type ClassFiles, type FlaskClasses, parseClassFiles } from './flask-classes.ts';
 import type { Grounds, Rule } from './grounds.ts';
 import { groundsOf } from './rules.ts';
@@ -70,17 +80,20 @@ function classSection({ permissions, initialSids }: FlaskClasses): string {
 
 function typeSection(domains: readonly Domain[]): string {
   const ofDomains = domains.flatMap(({ name }) => [typeOf(name), selfTypeOf(name), channelTypeOf(name)]);
-  return [...xenTypes, ...deviceTypes, ...ofDomains].map((type) => `type ${type};`).join('\n');
+  return [...xenTypes, ...deviceTypes, ...ofDomains, targetTypeOf(EMULATED)].map((type) => `type ${type};`).join('\n');
 }
 
 function transitionSection(domains: readonly Domain[]): string {
-  const ends = domains.flatMap(({ name }) => [typeOf(name), selfTypeOf(name)]).join(' ');
-  return domains
-    .flatMap(({ name }) => [
+  const target = targetTypeOf(EMULATED);
+  const ends = [...domains.flatMap(({ name }) => [typeOf(name), selfTypeOf(name)]), target].join(' ');
+  return [
+    // Xen asks in this order: the guest, then who emulates its hardware.
+    `type_transition ${typeOf(EMULATED)} ${typeOf(EMULATOR)}:domain ${target};`,
+    ...domains.flatMap(({ name }) => [
       `type_transition ${typeOf(name)} ${typeOf(name)}:domain ${selfTypeOf(name)};`,
       `type_transition ${typeOf(name)} { ${ends} }:event ${channelTypeOf(name)};`,
-    ])
-    .join('\n');
+    ]),
+  ].join('\n');
 }
 
 function groundsText({ by, why, rules }: Grounds): string {
@@ -101,7 +114,11 @@ function silenceSection(domains: readonly Domain[]): string {
 }
 
 function roleSection(domains: readonly Domain[]): string {
-  const subjects = [...xenTypes, ...domains.flatMap(({ name }) => [typeOf(name), selfTypeOf(name)])];
+  const subjects = [
+    ...xenTypes,
+    ...domains.flatMap(({ name }) => [typeOf(name), selfTypeOf(name)]),
+    targetTypeOf(EMULATED),
+  ];
   return ['role system_r;', `role system_r types { ${subjects.join(' ')} };`, 'user system_u roles { system_r };'].join(
     '\n',
   );

@@ -4,7 +4,7 @@
  */
 
 import type { Allowed } from './compiled-policy.ts';
-import { deviceTypes } from './domains.ts';
+import { deviceTypes, EMULATED, targetTypeOf } from './domains.ts';
 
 export interface NeverRule {
   readonly claim: string;
@@ -18,6 +18,9 @@ const memoryOfOthers = ({ source, target, class: className, permission }: Allowe
   className === 'mmu' &&
   target !== source.replace(/_t$/, '_self_t') &&
   !(target === 'xen_t' && permission === 'memorymap');
+/** A Qemu VM's guest, as Xen sees it when that VM acts on it; no other guest is that. */
+const OWN_GUEST = targetTypeOf(EMULATED);
+const ofOwnGuest = ({ source, target }: Allowed) => source === 'qemu_t' && target === OWN_GUEST;
 const isXen = isOneOf(['xenboot_t', 'xen_t']);
 const builds = isOneOf(['dom0_t', 'builder_t']);
 /** Learning that a domain exists, and how much memory and time it has used. */
@@ -27,15 +30,18 @@ const isControl = isOneOf(['domain', 'domain2', 'hvm', 'shadow']);
 
 /** Who talks to whom, by rings and event channels. What is not on these lines, Xen refuses. */
 const lines = [
-  ...['xenstore_state', 'builder', 'pciback', 'toolstack', 'blkback', 'netback', 'guest'].map((client) => [
+  ...['xenstore_state', 'builder', 'pciback', 'toolstack', 'blkback', 'netback', 'qemu', 'guest'].map((client) => [
     client,
     'xenstore_logic',
   ]),
-  ...['guest', 'toolstack'].flatMap((client) => [
+  ...['guest', 'qemu', 'toolstack'].flatMap((client) => [
     [client, 'blkback'],
     [client, 'netback'],
   ]),
   ['guest', 'toolstack'],
+  ['qemu', 'toolstack'],
+  // Its own guest: that it is no other is a rule of its own.
+  ['qemu', 'guest'],
   ['toolstack', 'builder'],
   ['pciback', 'builder'],
   ['pciback', 'blkback'],
@@ -47,7 +53,7 @@ const isTalk = ({ class: className, permission }: Allowed) =>
   (className === 'event' && permission === 'bind');
 
 function isOnALine({ source, target }: Allowed): boolean {
-  const ends = [source, target].map((type) => type.replace(/(_channel|_self)?_t$/, ''));
+  const ends = [source, target].map((type) => type.replace(/(_channel|_self|_target)?_t$/, ''));
   return ends[0] === ends[1] || lines.includes(ends.sort().join(' '));
 }
 
@@ -57,10 +63,23 @@ const triesClients = ({ source, class: className }: Allowed) => source === 'xens
 /** A guest's whole authority. */
 const guestMay = (allowed: Allowed): boolean =>
   (allowed.target === 'guest_self_t' && isOneOf(['mmu', 'grant'])(allowed.class)) ||
-  (allowed.target === 'guest_self_t' && allowed.permission === 'get_vnumainfo') ||
+  (allowed.target === 'guest_self_t' && isOneOf(['get_vnumainfo', 'getparam', 'setparam'])(allowed.permission)) ||
   (allowed.target === 'guest_channel_t' && allowed.class === 'event') ||
   (allowed.target === 'netback_t' && allowed.class === 'grant' && allowed.permission === 'copy') ||
   (allowed.target === 'xen_t' && allowed.class === 'version');
+
+/** A Qemu VM's whole authority beside its talks. */
+const qemuMay = (allowed: Allowed): boolean =>
+  (allowed.target === 'qemu_self_t' && isOneOf(['mmu', 'grant'])(allowed.class)) ||
+  (allowed.target === 'qemu_self_t' && allowed.permission === 'get_vnumainfo') ||
+  (allowed.target === 'qemu_channel_t' && allowed.class === 'event') ||
+  (allowed.target === 'netback_t' && allowed.class === 'grant' && allowed.permission === 'copy') ||
+  (allowed.target === 'xen_t' && (allowed.class === 'version' || allowed.permission === 'writeconsole')) ||
+  (allowed.target === OWN_GUEST &&
+    isOneOf(['dm', 'getparam', 'resource_map', 'map_read', 'map_write', 'adjust', 'create'])(allowed.permission)) ||
+  (allowed.target === 'guest_channel_t' && allowed.permission === 'create') ||
+  // Asked when Builder makes it an emulator; it takes two more rights, which Builder alone has.
+  (allowed.target === 'guest_t' && allowed.permission === 'set_target');
 
 export const neverRules: readonly NeverRule[] = [
   {
@@ -73,16 +92,17 @@ export const neverRules: readonly NeverRule[] = [
     breach: 'allow toolstack_t guest_t:domain create;',
   },
   {
-    claim: 'only Bootstrapper and Builder reach into the memory of another domain',
-    forbids: (allowed) => memoryOfOthers(allowed) && !builds(allowed.source),
+    claim:
+      'only Bootstrapper and Builder reach into the memory of another domain, and a Qemu VM into that of its guest',
+    forbids: (allowed) => memoryOfOthers(allowed) && !builds(allowed.source) && !ofOwnGuest(allowed),
     breach: 'allow blkback_t guest_t:mmu map_read;',
   },
   {
-    claim: 'Builder reaches into the memory of guests, driver VMs and Toolstack only',
+    claim: 'Builder reaches into the memory of guests, Qemu VMs, driver VMs and Toolstack only',
     forbids: (allowed) =>
       memoryOfOthers(allowed) &&
       allowed.source === 'builder_t' &&
-      !isOneOf(['guest_t', 'blkback_t', 'netback_t', 'toolstack_t'])(allowed.target),
+      !isOneOf(['guest_t', 'qemu_t', 'blkback_t', 'netback_t', 'toolstack_t'])(allowed.target),
     breach: 'allow builder_t xenstore_logic_t:mmu map_read;',
   },
   {
@@ -117,14 +137,48 @@ export const neverRules: readonly NeverRule[] = [
     breach: 'allow pciback_retired_t device_t:resource add_device;',
   },
   {
-    claim: 'a planned service or an unlabelled domain may do nothing, and nobody creates one',
-    forbids: ({ source, target }) => [source, target].some((type) => belongsTo('qemu')(type) || type === 'unlabeled_t'),
+    claim: 'an unlabelled domain may do nothing, and nobody creates one',
+    forbids: ({ source, target }) => [source, target].includes('unlabeled_t'),
     breach: 'allow builder_t unlabeled_t:domain create;',
   },
   {
     claim: 'a guest has its own memory, its channels, and packets that NetBack copies for it: nothing else',
     forbids: (allowed) => allowed.source === 'guest_t' && !guestMay(allowed),
     breach: 'allow guest_t guest_self_t:domain getvcpucontext;',
+  },
+  {
+    claim: 'a Qemu VM has its own memory, its channels, and its guest: nothing else, and no other guest',
+    forbids: (allowed) => allowed.source === 'qemu_t' && !qemuMay(allowed),
+    breach: 'allow qemu_t guest_t:mmu map_read;',
+  },
+  {
+    claim: 'a Qemu VM has no channel to a guest but its own',
+    forbids: ({ source, target }) => source === 'qemu_channel_t' && belongsTo('guest')(target),
+    breach: 'allow qemu_channel_t guest_t:event bind;',
+  },
+  {
+    claim: "what a Qemu VM's guest is to that VM, it is to nobody else, and it does nothing as such itself",
+    forbids: ({ source, target }) =>
+      source === OWN_GUEST || (target === OWN_GUEST && !isOneOf(['qemu_t', 'qemu_channel_t'])(source)),
+    breach: `allow builder_t ${OWN_GUEST}:domain pause;`,
+  },
+  {
+    claim: 'only Builder makes a guest the target of another VM, and only of a Qemu VM',
+    forbids: ({ source, target, permission }) =>
+      (permission === 'make_priv_for' && !(source === 'builder_t' && target === 'qemu_t')) ||
+      (permission === 'set_as_target' && !(source === 'builder_t' && target === 'guest_t')) ||
+      (permission === 'set_target' && !(source === 'qemu_t' && target === 'guest_t')),
+    breach: 'allow toolstack_t guest_t:domain2 set_as_target;',
+  },
+  {
+    claim: 'only Bootstrapper and Builder open event channels in another domain, and a Qemu VM in its guest',
+    forbids: ({ source, target, class: className, permission }) =>
+      className === 'event' &&
+      permission === 'create' &&
+      target !== source.replace(/_t$/, '_channel_t') &&
+      !builds(source) &&
+      !(source === 'qemu_t' && isOneOf(['guest_channel_t', OWN_GUEST])(target)),
+    breach: 'allow guest_t guest_t:event create;',
   },
   {
     claim: 'XenStore-State is reached by XenStore-Logic alone, after Bootstrapper has built it',
@@ -195,13 +249,25 @@ export const neverRules: readonly NeverRule[] = [
     breach: 'allow builder_t xen_t:xen debug;',
   },
   {
-    claim: 'nobody emulates hardware for another domain or shares memory behind its back',
-    forbids: ({ class: className, permission }) =>
-      isOneOf(['hvm', 'shadow', 'argo'])(className) ||
-      isOneOf(['set_target', 'make_priv_for', 'set_as_target', 'vm_event', 'mem_sharing', 'mem_access', 'mem_paging'])(
-        permission,
+    claim:
+      'only a Qemu VM emulates hardware, for its guest; only Builder sets up the processors and devices that Xen emulates',
+    forbids: (allowed) =>
+      allowed.class === 'hvm' &&
+      !(ofOwnGuest(allowed) && isOneOf(['dm', 'getparam'])(allowed.permission)) &&
+      !(allowed.source === 'guest_t' && guestMay(allowed)) &&
+      !(
+        allowed.source === 'builder_t' &&
+        allowed.target === 'guest_t' &&
+        isOneOf(['getparam', 'setparam', 'gethvmc', 'sethvmc'])(allowed.permission)
       ),
     breach: 'allow netback_t guest_t:hvm dm;',
+  },
+  {
+    claim: 'nobody watches or shares the memory of another domain behind its back',
+    forbids: ({ class: className, permission }) =>
+      isOneOf(['shadow', 'argo'])(className) ||
+      isOneOf(['vm_event', 'mem_sharing', 'mem_access', 'mem_paging'])(permission),
+    breach: 'allow netback_t guest_t:domain2 vm_event;',
   },
   {
     claim: 'Xen itself holds no rights but creating domain 0',

@@ -1,8 +1,18 @@
 /** Manifests → allow rules. Each relation (a channel, a mapped grant, a hypercall right) is written once, here. */
 import type { DomainName, HypercallRight, Manifest, Target } from '../kit/manifest.ts';
 import { baselineGrounds } from './baseline.ts';
-import { channelTypeOf, type Domain, deviceTypes, domainsOf, selfTypeOf, typeOf } from './domains.ts';
-import { type Grounds, type Rule, rule, words } from './grounds.ts';
+import {
+  channelTypeOf,
+  type Domain,
+  deviceTypes,
+  domainsOf,
+  EMULATED,
+  EMULATOR,
+  selfTypeOf,
+  targetTypeOf,
+  typeOf,
+} from './domains.ts';
+import { type Grounds, type Rule, rule } from './grounds.ts';
 
 /** Checked when either end opens or binds: the opener's channel label must be allowed to end in the other domain. */
 const channelEnd = (from: DomainName, toType: string): Rule[] => [
@@ -10,6 +20,22 @@ const channelEnd = (from: DomainName, toType: string): Rule[] => [
   rule(channelTypeOf(from), toType, 'event', 'bind'),
 ];
 const channel = (a: DomainName, b: DomainName): Rule[] => [...channelEnd(a, typeOf(b)), ...channelEnd(b, typeOf(a))];
+
+/** To open an end in another domain takes a right over the label that the end gets, and one over that domain. */
+const opensIn = (opener: DomainName, other: DomainName, asType: string): Rule[] => [
+  rule(typeOf(opener), channelTypeOf(other), 'event', 'create'),
+  rule(typeOf(opener), asType, 'event', 'create'),
+];
+
+/**
+ * Between an emulator and its guest. Xen opens the guest's end for the emulator that asks for it; the emulator binds to it. To the guest, the
+ * emulator is a VM like others.
+ */
+const ownGuestChannel = (emulator: DomainName): Rule[] => [
+  ...channelEnd(emulator, targetTypeOf(EMULATED)),
+  ...opensIn(emulator, EMULATED, targetTypeOf(EMULATED)),
+  rule(channelTypeOf(EMULATED), typeOf(emulator), 'event', 'bind'),
+];
 
 const mapsGrants = (mapper: DomainName, owner: DomainName): Rule[] => [
   rule(typeOf(mapper), typeOf(owner), 'grant', 'map_read map_write unmap'),
@@ -26,23 +52,20 @@ const usesDevices = (user: DomainName): Rule[] => [
   rule(typeOf(user), selfTypeOf(user), 'mmu', 'exchange'),
 ];
 
-/** Creating (or using) a channel is checked against the channel's label, resetting against the domain itself. */
-const channelPermissions = new Set(['create', 'send', 'status']);
-
 function hypercallRules(actor: DomainName, right: HypercallRight, target: Target, domains: readonly Domain[]): Rule[] {
-  return Object.entries(right.may).flatMap(([className, permissions]) => {
-    const onChannel = className === 'event' && words(permissions).every((name) => channelPermissions.has(name));
-    const types = onChannel
-      ? domainTargets(actor, target, domains).map(channelTypeOf)
-      : targetTypes(actor, target, domains);
-    return types.map((type) => rule(typeOf(actor), type, className, permissions));
-  });
+  return Object.entries(right.may).flatMap(([className, permissions]) =>
+    className === 'event' && permissions === 'create'
+      ? domainTargets(actor, target, domains).flatMap((other) => opensIn(actor, other, typeOf(other)))
+      : targetTypes(actor, target, domains).map((type) => rule(typeOf(actor), type, className, permissions)),
+  );
 }
 
 function targetTypes(actor: DomainName, target: Target, domains: readonly Domain[]): readonly string[] {
   switch (target) {
     case 'self':
       return [selfTypeOf(actor)];
+    case 'own-guest':
+      return [targetTypeOf(EMULATED)];
     case 'xen':
       return ['xen_t'];
     case 'security':
@@ -54,15 +77,10 @@ function targetTypes(actor: DomainName, target: Target, domains: readonly Domain
   }
 }
 
-/** `anyone` takes in the retired PCIBack (it is listed, and its mapped pages are released), not planned services. */
+/** The domains among the targets. `anyone` takes in the retired PCIBack: it is listed, and its mapped pages are released. */
 function domainTargets(actor: DomainName, target: Target, domains: readonly Domain[]): DomainName[] {
-  const known = domains
-    .filter((domain) => domain.lives || domain.name === 'pciback-retired')
-    .map((domain) => domain.name);
-  if (target === 'anyone') return known.filter((name) => name !== actor);
-  const found = known.find((name) => name === target);
-  if (!found) throw new Error(`manifest of ${actor}: a right on ${target}, which is no domain that could be a target`);
-  return [found];
+  const named = domains.map(({ name }) => name);
+  return named.filter((name) => (target === 'anyone' ? name !== actor : name === target));
 }
 
 /** The peers with which both ends want a channel. Each pair is reported by its first domain in the list. */
@@ -91,11 +109,12 @@ function manifestGrounds(manifest: Manifest, domains: readonly Domain[]): Ground
       ...(right.use === 'map and copy' ? copiesGrants(name, owner) : []),
     ]),
   }));
-  const selfChannels = manifest.channels
-    .filter(({ peer }) => peer === 'self')
-    .map(({ why }) => ({ by: name, why, rules: channelEnd(name, selfTypeOf(name)) }));
+  const lonelyChannels = manifest.channels.flatMap(({ peer, why }) => {
+    if (peer === 'self') return [{ by: name, why, rules: channelEnd(name, selfTypeOf(name)) }];
+    return peer === 'own-guest' ? [{ by: name, why, rules: ownGuestChannel(name) }] : [];
+  });
   const devices = manifest.devices.map((right) => ({ by: name, why: right.why, rules: usesDevices(name) }));
-  return [...hypercalls, ...grants, ...selfChannels, ...devices];
+  return [...hypercalls, ...grants, ...lonelyChannels, ...devices];
 }
 
 /** Xen checks a relabelling also from the old label to the new one, whoever asks for it. */
@@ -106,6 +125,13 @@ const retirement: Grounds = {
     rule(typeOf('pciback'), typeOf('pciback-retired'), 'domain', 'transition'),
     rule(typeOf('pciback-retired'), typeOf('pciback'), 'domain', 'transition'),
   ],
+};
+
+/** Asked of the two labels when Builder makes a guest the target of its emulator; neither of them can make use of it. */
+const emulation: Grounds = {
+  by: EMULATOR,
+  why: 'Builder makes a guest its target',
+  rules: [rule(typeOf(EMULATOR), typeOf(EMULATED), 'domain', 'set_target')],
 };
 
 /** Every rule of the policy, in a stable order. */
@@ -123,5 +149,6 @@ export function groundsOf(manifests: readonly Manifest[]): Grounds[] {
       })),
     ),
     retirement,
+    emulation,
   ];
 }

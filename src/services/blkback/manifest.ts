@@ -4,7 +4,6 @@ export const manifest = defineManifest({
   name: 'blkback',
   number: 7,
   job: 'drives one storage controller and serves volumes as disks',
-  status: 'built',
   kernel: 'driver',
   memoryMib: 56,
   lifetime: 'long',
@@ -14,12 +13,14 @@ export const manifest = defineManifest({
   hypercalls: [],
   grants: [
     { from: 'guest', use: 'map', why: 'rings and data pages of the guests whose disks it serves' },
+    { from: 'qemu', use: 'map', why: 'rings and data pages of disks that a guest sees as emulated ones' },
     { from: 'toolstack', use: 'map', why: 'ring and data pages of the volume that Toolstack imports or exports' },
   ],
   channels: [
     { peer: 'xenstore-logic', why: 'XenStore client' },
     { peer: 'pciback', why: 'asks for configuration space of its controller' },
     { peer: 'guest', why: 'disk requests' },
+    { peer: 'qemu', why: 'disk requests' },
     { peer: 'toolstack', why: 'disk requests while a volume is imported or exported' },
   ],
   xenstore: [

@@ -4,7 +4,6 @@ export const manifest = defineManifest({
   name: 'bootstrapper',
   number: 2,
   job: 'first VM (domain 0): builds XenStore, Builder and PCIBack, then hands over',
-  status: 'built',
   kernel: 'pci',
   memoryMib: 128,
   lifetime: 'boot only',

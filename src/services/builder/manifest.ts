@@ -1,11 +1,10 @@
 import { storePrivileges } from '../../contracts/store-privileges.ts';
-import { defineManifest, pvBuildRights } from '../../kit/manifest.ts';
+import { defineManifest, hvmBuildRights, pvBuildRights } from '../../kit/manifest.ts';
 
 export const manifest = defineManifest({
   name: 'builder',
   number: 6,
   job: 'the only VM that creates VMs after boot; keeps the trust list',
-  status: 'built',
   kernel: 'core',
   memoryMib: 96,
   lifetime: 'long',
@@ -13,9 +12,15 @@ export const manifest = defineManifest({
   cmdline: [{ option: 'xen_privcmd.unrestricted=1', why: 'builds VMs: hypercalls and foreign mappings' }],
   files: [],
   hypercalls: [
-    { on: ['toolstack', 'blkback', 'netback', 'guest'], may: pvBuildRights, why: 'builds the VMs on its trust list' },
     {
-      on: ['toolstack', 'blkback', 'netback', 'guest'],
+      on: ['toolstack', 'blkback', 'netback', 'qemu', 'guest'],
+      may: pvBuildRights,
+      why: 'builds the VMs on its trust list',
+    },
+    { on: 'guest', may: hvmBuildRights, why: 'builds guests whose systems have no Xen drivers' },
+    { on: 'qemu', may: { domain2: 'make_priv_for' }, why: 'makes such a guest the target of its Qemu VM' },
+    {
+      on: ['toolstack', 'blkback', 'netback', 'qemu', 'guest'],
       may: { domain: 'pause destroy shutdown' },
       why: 'ends, holds and resumes what it built',
     },

@@ -4,7 +4,6 @@ export const manifest = defineManifest({
   name: 'netback',
   number: 8,
   job: 'drives one network controller and bridges guests to it',
-  status: 'built',
   kernel: 'driver',
   memoryMib: 48,
   lifetime: 'long',
@@ -14,12 +13,14 @@ export const manifest = defineManifest({
   hypercalls: [],
   grants: [
     { from: 'guest', use: 'map and copy', why: 'rings and packet pages of the guests whose links it serves' },
+    { from: 'qemu', use: 'map and copy', why: 'rings and packet pages of links that a guest sees as emulated cards' },
     { from: 'toolstack', use: 'map and copy', why: "ring and packet pages of Toolstack's own link" },
   ],
   channels: [
     { peer: 'xenstore-logic', why: 'XenStore client' },
     { peer: 'pciback', why: 'asks for configuration space of its controller' },
     { peer: 'guest', why: 'ring notifications' },
+    { peer: 'qemu', why: 'ring notifications' },
     { peer: 'toolstack', why: 'ring notifications' },
   ],
   xenstore: [

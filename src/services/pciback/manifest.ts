@@ -5,7 +5,6 @@ export const manifest = defineManifest({
   name: 'pciback',
   number: 1,
   job: "owns the PCI bus (Xen's hardware domain): finds controllers and hands each to its driver VM",
-  status: 'built',
   kernel: 'pci',
   memoryMib: 64,
   lifetime: 'device set-up',

@@ -1,20 +1,33 @@
 import { defineManifest } from '../../kit/manifest.ts';
 
-/** Planned: the label exists so that the policy's type list is complete; it has no rights and nobody may create it. */
 export const manifest = defineManifest({
   name: 'qemu',
   number: 9,
   job: 'emulates a PC for one guest whose system has no Xen drivers',
-  status: 'planned',
-  kernel: 'core',
+  kernel: 'driver',
   memoryMib: 96,
   lifetime: 'as its guest',
   reset: { depth: 'destroyed', when: 'dies with its guest' },
+  // Without xen_privcmd.unrestricted: Linux, too, lets it at no domain but its target.
   cmdline: [],
   files: [],
-  hypercalls: [],
+  hypercalls: [
+    { on: 'own-guest', may: { hvm: 'dm' }, why: 'takes its requests for I/O, raises its interrupts' },
+    { on: 'own-guest', may: { hvm: 'getparam' }, why: 'asks where the pages are that it shares with Xen' },
+    { on: 'own-guest', may: { domain2: 'resource_map' }, why: 'maps the pages in which Xen writes requests for I/O' },
+    { on: 'own-guest', may: { mmu: 'map_read map_write' }, why: 'reads and writes the memory that devices reach' },
+    { on: 'own-guest', may: { mmu: 'adjust' }, why: 'adds the memory of the emulated graphics card, and ROMs' },
+  ],
   grants: [],
-  channels: [],
-  xenstore: [],
+  channels: [
+    { peer: 'xenstore-logic', why: 'XenStore client' },
+    { peer: 'own-guest', why: 'news of requests for I/O' },
+    { peer: 'toolstack', why: 'is told what to emulate; screen, serial line and media of its guest' },
+    { peer: 'blkback', why: "the disks behind its guest's" },
+    { peer: 'netback', why: "the network links behind its guest's" },
+  ],
+  xenstore: [
+    { path: '~', access: 'write', why: 'its state, its link to Toolstack, the states of its disks and cards' },
+  ],
   devices: [],
 });

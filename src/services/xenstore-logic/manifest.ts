@@ -4,7 +4,6 @@ export const manifest = defineManifest({
   name: 'xenstore-logic',
   number: 4,
   job: "XenStore's connections, transactions, watches and permissions",
-  status: 'built',
   kernel: 'core',
   memoryMib: 24,
   lifetime: 'long',

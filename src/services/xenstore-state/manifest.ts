@@ -4,7 +4,6 @@ export const manifest = defineManifest({
   name: 'xenstore-state',
   number: 5,
   job: 'keeps the contents of XenStore behind a narrow interface',
-  status: 'built',
   kernel: 'core',
   memoryMib: 24,
   lifetime: 'always',
