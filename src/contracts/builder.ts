@@ -50,7 +50,7 @@ export type GuestSpec = z.infer<typeof guestSpec>;
 /** Who may reach which memory of a VM, and why: one line of the memory-access whitelist. */
 export const memoryAccess = z.strictObject({
   by: domid,
-  what: z.enum(['all-while-building', 'console-ring', 'xenstore-ring', 'granted-pages', 'link-ring']),
+  what: z.enum(['all-while-building', 'all', 'console-ring', 'xenstore-ring', 'granted-pages', 'link-ring']),
   why: z.string(),
 });
 export type MemoryAccess = z.infer<typeof memoryAccess>;
@@ -59,10 +59,11 @@ export type MemoryAccess = z.infer<typeof memoryAccess>;
 export const trustRecord = z.strictObject({
   domid,
   name: z.string(),
-  role: z.enum(['guest', 'service']),
+  /** `device-model`: the Qemu VM of one guest. It comes and goes with that guest. */
+  role: z.enum(['guest', 'service', 'device-model']),
   /** FLASK context. */
   label: z.string(),
-  /** Who asked for it: Toolstack for guests, the VM that built it for services. */
+  /** Who asked for it: Toolstack for guests and their Qemu VMs, the VM that built it for services. */
   parent: domid,
   /** The service VMs that it may use. */
   services: z.array(domid),
@@ -109,7 +110,7 @@ export interface DriverStatus {
 
 export interface KnownImage {
   readonly name: string;
-  readonly kind: 'kernel' | 'ramdisk';
+  readonly kind: 'kernel' | 'ramdisk' | 'firmware';
   readonly bytes: number;
 }
 
@@ -120,6 +121,8 @@ export type BuilderRefusal =
   /** The domid is no guest of the caller's. */
   | 'not-yours'
   | 'unknown-image'
+  /** The processor has no AMD-V or VT-x, and the guest is of type hvm. */
+  | 'no-hvm'
   | 'no-memory'
   | 'no-domid'
   /** Xen or XenStore said no; the message says what and why. */
@@ -134,12 +137,15 @@ export const BUILDER_LINK = 'builder';
 
 /** method → what it takes. Answers are the types above, named in the comment. */
 export const builderMethods = {
-  /** GuestBuilt. The guest stays paused; the caller writes its XenStore nodes (it owns the guest's home), then unpauses it. */
+  /**
+   * GuestBuilt. The guest stays paused; the caller writes its XenStore nodes (it owns the guest's home), then unpauses it. Its Qemu VM runs, and
+   * gets its disks and cards from the caller, who describes them below `device` in that VM's home.
+   */
   'guest.create': guestSpec,
   /** {} */
   'guest.unpause': domidParams,
   'guest.pause': domidParams,
-  /** {}. Resolves when Xen has taken the domain apart. Its XenStore nodes are the caller's to remove. */
+  /** {}. Resolves when Xen has taken the domain apart, its Qemu VM first. The XenStore nodes of both are the caller's to remove. */
   'guest.destroy': domidParams,
   /** { images: KnownImage[] } */
   'images.list': noParams,

@@ -117,10 +117,9 @@ export const pvBuildRights: Permissions = {
   event: 'create',
 };
 
-/** What an HVM domain takes beside them. Its memory is laid out by Xen, page tables included; its processors and devices are set up, and it gets an emulator. */
+/** What an HVM domain takes beside them: memory for its page tables, the processors that it sees, an emulator. */
 export const hvmBuildRights: Permissions = {
-  domain: 'getpagingmempool setpagingmempool',
-  domain2: 'get_cpu_policy set_cpu_policy set_as_target',
-  mmu: 'physmap',
-  hvm: 'getparam setparam gethvmc sethvmc',
+  domain: 'setpagingmempool',
+  domain2: 'set_cpu_policy set_as_target',
+  hvm: 'setparam gethvmc sethvmc',
 };

@@ -242,7 +242,7 @@ export const neverRules: readonly NeverRule[] = [
   {
     claim: 'nobody debugs, patches, traces or re-clocks the hypervisor',
     forbids: ({ target, class: className, permission }) =>
-      className === 'xen2' ||
+      (className === 'xen2' && permission !== 'get_cpu_featureset') ||
       (className === 'xen' &&
         target === 'xen_t' &&
         !isOneOf(['writeconsole', 'readconsole', 'physinfo', 'readapic', 'writeapic', 'sleep'])(permission)),
@@ -258,7 +258,7 @@ export const neverRules: readonly NeverRule[] = [
       !(
         allowed.source === 'builder_t' &&
         allowed.target === 'guest_t' &&
-        isOneOf(['getparam', 'setparam', 'gethvmc', 'sethvmc'])(allowed.permission)
+        isOneOf(['setparam', 'gethvmc', 'sethvmc'])(allowed.permission)
       ),
     breach: 'allow netback_t guest_t:hvm dm;',
   },

@@ -177,7 +177,8 @@ export interface Devices {
 }
 
 export interface HostInfo {
-  physical(): { cpus: number; totalKib: number; freeKib: number; cpuKhz: number; iommu: boolean };
+  /** `hvm`: the processor has what HVM domains need, AMD-V or VT-x. */
+  physical(): { cpus: number; totalKib: number; freeKib: number; cpuKhz: number; hvm: boolean; iommu: boolean };
   version(): { version: string; commandLine: string; compileDate: string; changeset: string };
   messages(): string;
   enforcing(): boolean;

@@ -56,7 +56,7 @@ function boot(xen: BootingXen, { iommu = true, hostArchive = true, own = {} } = 
   bootstrap(
     {
       domains: xen.control,
-      host: { physical: () => ({ cpus: 2, totalKib: 0, freeKib: 0, cpuKhz: 0, iommu }) },
+      host: { physical: () => ({ cpus: 2, totalKib: 0, freeKib: 0, cpuKhz: 0, hvm: true, iommu }) },
       files: {
         stat: (path) =>
           hostArchive && path === '/images/builder-host.cpio'

@@ -149,7 +149,7 @@ export class Drivers {
       uuid: serviceUuid(domid),
       memoryMib: serviceCatalogue[service].memoryMib,
       vcpus: 1,
-      image: serviceImage(service),
+      content: { kind: 'pv', image: serviceImage(service) },
       console: null,
       services: [XENSTORE_LOGIC_DOMID, PCIBACK_DOMID],
       memoryAccess: [

@@ -178,6 +178,8 @@ describe('the other requests', () => {
       images: [
         { name: 'pvgrub', kind: 'kernel', bytes: 1000 },
         { name: 'core', kind: 'kernel', bytes: 2000 },
+        { name: 'hvmloader', kind: 'firmware', bytes: 3000 },
+        { name: 'seabios', kind: 'firmware', bytes: 4000 },
         { name: 'tiny', kind: 'kernel', bytes: 10 },
         { name: 'tiny', kind: 'ramdisk', bytes: 20 },
       ],

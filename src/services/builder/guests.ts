@@ -1,17 +1,16 @@
 /** Guests, as a toolstack asks for them: each request is checked against the asker's record in the trust list. */
-import type { GuestBuilt, GuestSpec, MemoryAccess } from '../../contracts/builder.ts';
-import { XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
-import type { DomId, PvImage } from '../../xen/ports.ts';
+import type { GuestBoot, GuestBuilt, GuestSpec } from '../../contracts/builder.ts';
+import type { DomId } from '../../xen/ports.ts';
+import { deviceModelPlan, guestNeedsMib, guestPlan, type PlannedGuest } from './guest-plans.ts';
 import type { KnownImages, StoredImage } from './known-images.ts';
 import type { Ledger } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 import { ignoring, orRefused, refusal } from './refusals.ts';
-import { commonAccess, type VmPlan, type Vms } from './vms.ts';
-import { guestHome } from './xenstore-homes.ts';
+import type { LoadedVm, VmContent, Vms } from './vms.ts';
 
-/** What a guest costs Xen beside its own memory: its vcpus, page tables, grant and event tables. */
-const OVERHEAD_MIB = 4;
 const KIB_PER_MIB = 1024;
+const NO_HVM =
+  "this host's processor offers no hardware virtualisation (AMD-V or VT-x): guests of type hvm cannot run here";
 
 export class Guests {
   constructor(
@@ -23,15 +22,40 @@ export class Guests {
 
   async create(caller: DomId, spec: GuestSpec): Promise<GuestBuilt> {
     this.checkBackends(caller, spec.backends);
-    const image = this.imageOf(spec);
+    const content = this.contentOf(spec.boot);
     this.checkMemory(spec);
-    const domid = this.ledger.takeGuestDomid((candidate) => this.ports.domains.info(candidate) === null);
-    if (domid === null) throw refusal('no-domid', 'every domid is taken');
-    const loaded = await orRefused(`guest ${spec.name}`, async () =>
-      this.vms.load(await this.vms.create(guestPlan(caller, domid, spec, image))),
+    const domid = this.takeDomid();
+    const deviceModel = content.kind === 'hvm' ? this.takeDomid() : null;
+    const loaded = await orRefused(`guest ${spec.name}`, () =>
+      this.build({ caller, spec, content, domid, deviceModel }),
     );
     const { storeGfn, storePort, consoleGfn, consolePort } = loaded;
-    return { domid, deviceModel: null, storeGfn, storePort, consoleGfn, consolePort };
+    return { domid, deviceModel, storeGfn, storePort, consoleGfn, consolePort };
+  }
+
+  /** A guest with its Qemu VM, or neither. */
+  private async build(guest: PlannedGuest): Promise<LoadedVm> {
+    const loaded = await this.vms.load(await this.vms.create(guestPlan(guest)));
+    const { domid, deviceModel } = guest;
+    if (deviceModel !== null) await this.vms.orTakeApart(domid, () => this.startDeviceModel(guest, deviceModel));
+    return loaded;
+  }
+
+  /** It starts before its guest does, and without disks and cards: the caller plugs them in while it boots. */
+  private async startDeviceModel(guest: PlannedGuest, domid: DomId): Promise<void> {
+    const { domains } = this.ports;
+    await this.vms.load(await this.vms.create(deviceModelPlan(guest, domid)));
+    await this.vms.orTakeApart(domid, async () => {
+      // From here on it may do to this one domain what its manifest says of its own guest.
+      domains.setTarget(domid, guest.domid);
+      domains.unpause(domid);
+    });
+  }
+
+  private takeDomid(): DomId {
+    const domid = this.ledger.takeGuestDomid((candidate) => this.ports.domains.info(candidate) === null);
+    if (domid === null) throw refusal('no-domid', 'every domid is taken');
+    return domid;
   }
 
   /** Xen counts pauses; here a guest is paused or it is not. */
@@ -75,10 +99,17 @@ export class Guests {
         throw refusal('not-allowed', `domain ${backend} is not a back end that domain ${caller} may use`);
   }
 
-  private imageOf({ boot }: GuestSpec): PvImage {
-    if (boot.type !== 'pv') throw refusal('unknown-image', 'Builder has no firmware');
-    const ramdisk = boot.ramdisk === undefined ? [] : [this.known('ramdisk', boot.ramdisk).path];
-    return { kernelPath: this.known('kernel', boot.kernel).path, ramdiskPaths: ramdisk, cmdline: boot.cmdline };
+  private contentOf(boot: GuestBoot): VmContent {
+    if (boot.type === 'pv') {
+      const kernelPath = this.known('kernel', boot.kernel).path;
+      const ramdiskPaths = boot.ramdisk === undefined ? [] : [this.known('ramdisk', boot.ramdisk).path];
+      return { kind: 'pv', image: { kernelPath, ramdiskPaths, cmdline: boot.cmdline } };
+    }
+    if (!this.ports.host.physical().hvm) throw refusal('no-hvm', NO_HVM);
+    const hvmloaderPath = this.known('firmware', 'hvmloader').path;
+    const firmwarePath = this.known('firmware', boot.firmware).path;
+    const { apic, hpet, videoMib } = boot;
+    return { kind: 'hvm', image: { hvmloaderPath, firmwarePath, apic, hpet }, videoMib };
   }
 
   private known(kind: StoredImage['kind'], name: string): StoredImage {
@@ -88,38 +119,10 @@ export class Guests {
     throw refusal('unknown-image', `no ${kind} is called ${name}; there are: ${names.join(', ') || 'none'}`);
   }
 
-  private checkMemory({ name, memoryMib }: GuestSpec): void {
+  private checkMemory(spec: GuestSpec): void {
     const freeMib = Math.floor(this.ports.host.physical().freeKib / KIB_PER_MIB);
-    if (memoryMib + OVERHEAD_MIB > freeMib)
-      throw refusal('no-memory', `guest ${name} needs ${memoryMib + OVERHEAD_MIB} MiB; ${freeMib} MiB are free`);
+    const neededMib = guestNeedsMib(spec);
+    if (neededMib > freeMib)
+      throw refusal('no-memory', `guest ${spec.name} needs ${neededMib} MiB; ${freeMib} MiB are free`);
   }
-}
-
-function guestPlan(caller: DomId, domid: DomId, spec: GuestSpec, image: PvImage): VmPlan {
-  const backends = [...new Set(spec.backends)];
-  return {
-    domid,
-    name: spec.name,
-    role: 'guest',
-    type: 'guest',
-    parent: caller,
-    uuid: uuidBytes(spec.uuid),
-    memoryMib: spec.memoryMib,
-    vcpus: spec.vcpus,
-    image,
-    console: caller,
-    services: [XENSTORE_LOGIC_DOMID, caller, ...backends],
-    memoryAccess: [
-      ...commonAccess,
-      { by: caller, what: 'console-ring', why: 'serves its console (grant 0)' },
-      ...backends.map(
-        (by): MemoryAccess => ({ by, what: 'granted-pages', why: 'rings and data pages that the guest grants it' }),
-      ),
-    ],
-    nodes: guestHome(domid, caller),
-  };
-}
-
-function uuidBytes(uuid: string): Uint8Array {
-  return Uint8Array.from(uuid.replaceAll('-', '').match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
 }

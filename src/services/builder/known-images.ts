@@ -8,6 +8,9 @@ import type { Files } from '../../xen/ports.ts';
 
 const GUEST_IMAGES = `${IMAGES}/guest`;
 
+/** What an HVM guest starts with: hvmloader, then the BIOS. */
+const FIRMWARE = { hvmloader: 'hvmloader', seabios: 'bios-256k.bin' };
+
 export interface StoredImage extends KnownImage {
   readonly path: string;
 }
@@ -17,6 +20,7 @@ export class KnownImages {
 
   constructor(files: Pick<Files, 'list' | 'stat'>) {
     for (const name of ['pvgrub', 'core']) this.add(files, 'kernel', name, `${IMAGES}/${name}.elf`);
+    for (const [name, file] of Object.entries(FIRMWARE)) this.add(files, 'firmware', name, `${IMAGES}/${file}`);
     if (!files.stat(GUEST_IMAGES)) return;
     for (const file of files.list(GUEST_IMAGES)) {
       const [, name, extension] = /^(.+)\.(elf|cpio)$/.exec(file) ?? [];

@@ -19,6 +19,8 @@ const entry = z.strictObject({
   /** ISO 8601; when it was started. */
   since: z.string(),
   driver: z.optional(driver),
+  /** The guest whose hardware it emulates. */
+  emulates: z.optional(domid),
 });
 export type VmEntry = z.infer<typeof entry>;
 
@@ -39,6 +41,11 @@ export class Ledger {
 
   get(of: DomId): VmEntry | undefined {
     return this.vms.get(of);
+  }
+
+  /** The Qemu VM of a guest; null: it has none (any more). */
+  emulatorOf(guest: DomId): DomId | null {
+    return this.entries().find((vm) => vm.emulates === guest)?.record.domid ?? null;
   }
 
   entries(): VmEntry[] {

@@ -18,6 +18,11 @@ export const manifest = defineManifest({
       why: 'builds the VMs on its trust list',
     },
     { on: 'guest', may: hvmBuildRights, why: 'builds guests whose systems have no Xen drivers' },
+    {
+      on: 'xen',
+      may: { xen2: 'get_cpu_featureset' },
+      why: 'learns what of the processor such a guest can be shown',
+    },
     { on: 'qemu', may: { domain2: 'make_priv_for' }, why: 'makes such a guest the target of its Qemu VM' },
     {
       on: ['toolstack', 'blkback', 'netback', 'qemu', 'guest'],
@@ -32,7 +37,7 @@ export const manifest = defineManifest({
       why: 'strips PCIBack of its rights while no device is being set up, and wakes it for the next',
     },
     { on: 'security', may: { security: 'check_context' }, why: 'turns the labels of the VMs it builds into SIDs' },
-    { on: 'xen', may: { xen: 'physinfo' }, why: 'refuses a VM for which there is no memory' },
+    { on: 'xen', may: { xen: 'physinfo' }, why: 'refuses a VM for which there is no memory, or no such processor' },
   ],
   grants: [
     { from: 'toolstack', use: 'map', why: "the ring of Toolstack's requests" },

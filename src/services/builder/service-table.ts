@@ -1,5 +1,5 @@
 /** What `ennead services` shows: each service VM as Xen has it now. */
-import type { DriverStatus, ServiceStatus } from '../../contracts/builder.ts';
+import type { DriverStatus, ServiceStatus, TrustRecord } from '../../contracts/builder.ts';
 import { type CataloguedService, serviceCatalogue } from '../../contracts/service-catalogue.ts';
 import { startsOf } from '../../kit/starts.ts';
 import type { DomainInfo, DomId } from '../../xen/ports.ts';
@@ -17,11 +17,11 @@ export async function serviceTable(
   ];
   for (const vm of ledger.entries()) {
     const { domid, role, name } = vm.record;
-    if (role !== 'service') continue;
+    if (role === 'guest') continue;
     const info = domains.info(domid);
     table.push({
       name,
-      job: jobOf(name),
+      job: jobOf(vm.record),
       domid: info && domid,
       memoryMib: vm.memoryMib,
       state: stateOf(
@@ -35,8 +35,9 @@ export async function serviceTable(
   return table;
 }
 
-/** A second driver VM of a kind is called `blkback-2`. */
-const jobOf = (name: string): string => serviceCatalogue[name.replace(/-\d+$/, '') as CataloguedService].job;
+/** A second driver VM of a kind is called `blkback-2`; a Qemu VM after its guest. */
+const jobOf = ({ role, name }: TrustRecord): string =>
+  serviceCatalogue[role === 'device-model' ? 'qemu' : (name.replace(/-\d+$/, '') as CataloguedService)].job;
 
 function stateOf(info: DomainInfo | null, driver: DriverStatus | undefined): ServiceStatus['state'] {
   if (!info || info.dying || info.shutdown !== null || driver?.failure) return 'failed';

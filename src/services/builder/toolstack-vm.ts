@@ -22,6 +22,10 @@ const MAC = `00:16:3e:00:00:${TOOLSTACK_DOMID.toString(16).padStart(2, '0')}`;
 
 /** `network`: the NetBack through which it is reached; null: the host has none. */
 export function toolstackPlan(files: Pick<Files, 'stat'>, parameters: BootParameters, network: DomId | null): VmPlan {
+  const image = serviceImage('toolstack', {
+    kernelOptions: network === null ? [] : [kernelAddress(parameters['toolstack-ip'] ?? DEFAULT_ADDRESS)],
+    ramdisks: files.stat(HOST_CONFIG) ? [HOST_CONFIG] : [],
+  });
   return {
     domid: TOOLSTACK_DOMID,
     name: 'toolstack',
@@ -31,10 +35,7 @@ export function toolstackPlan(files: Pick<Files, 'stat'>, parameters: BootParame
     uuid: serviceUuid(TOOLSTACK_DOMID),
     memoryMib: serviceCatalogue.toolstack.memoryMib,
     vcpus: 1,
-    image: serviceImage('toolstack', {
-      kernelOptions: network === null ? [] : [kernelAddress(parameters['toolstack-ip'] ?? DEFAULT_ADDRESS)],
-      ramdisks: files.stat(HOST_CONFIG) ? [HOST_CONFIG] : [],
-    }),
+    content: { kind: 'pv', image },
     console: null,
     services: [XENSTORE_LOGIC_DOMID, BUILDER_DOMID],
     memoryAccess: accessWith([]),

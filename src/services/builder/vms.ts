@@ -6,12 +6,19 @@ import { type MemoryAccess, type TrustRecord, trustNode } from '../../contracts/
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
 import { contextOf, domainTypes, type LabelledDomain } from '../../contracts/flask-contexts.ts';
 import { homeOf } from '../../contracts/xenstore-paths.ts';
-import type { DomId, EventPort, PvImage } from '../../xen/ports.ts';
+import type { DomId, EventPort, HvmBuild, PvImage } from '../../xen/ports.ts';
 import type { NewNode } from '../../xen/xenstore-port.ts';
 import type { Driver, Ledger, VmEntry } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 import { ignoring } from './refusals.ts';
 import { trustOf } from './xenstore-homes.ts';
+
+export type HvmImage = Pick<HvmBuild, 'hvmloaderPath' | 'firmwarePath' | 'apic' | 'hpet'>;
+
+/** What a VM is made of when it starts. */
+export type VmContent =
+  | { readonly kind: 'pv'; readonly image: PvImage }
+  | { readonly kind: 'hvm'; readonly image: HvmImage; readonly videoMib: number };
 
 export interface VmPlan {
   readonly domid: DomId;
@@ -22,12 +29,14 @@ export interface VmPlan {
   readonly uuid: Uint8Array;
   readonly memoryMib: number;
   readonly vcpus: number;
-  readonly image: PvImage;
+  readonly content: VmContent;
   /** Who serves its console ring; null: nobody, and it gets no console. */
   readonly console: DomId | null;
   readonly services: readonly DomId[];
   readonly memoryAccess: readonly MemoryAccess[];
   readonly driver?: Driver;
+  /** The guest whose hardware it emulates. */
+  readonly emulates?: DomId;
   /** The VM's home and what else must be in XenStore before it starts. */
   readonly nodes: readonly NewNode[];
 }
@@ -52,9 +61,9 @@ export class Vms {
   /** The domain exists, empty, and is on the trust list; its home is written. */
   async create(plan: VmPlan): Promise<CreatedVm> {
     const { domains, store, clock } = this.ports;
-    const { domid, memoryMib } = plan;
+    const { domid, memoryMib, content } = plan;
     domains.create({
-      kind: 'pv',
+      ...(content.kind === 'pv' ? { kind: 'pv' } : { kind: 'hvm', videoMib: content.videoMib }),
       domid,
       context: contextOf(domainTypes[plan.type]),
       uuid: plan.uuid,
@@ -74,28 +83,36 @@ export class Vms {
 
   /** Loaded, known to XenStore, still paused. */
   load(created: CreatedVm): Promise<LoadedVm> {
-    const { domains, store } = this.ports;
-    const { plan, storePort, consolePort } = created;
-    const { domid } = plan;
+    const { domid } = created.plan;
     return this.orTakeApart(domid, async () => {
-      const { storeGfn, consoleGfn } = domains.build({
-        ...plan.image,
-        domid,
-        memoryMib: plan.memoryMib,
-        store: { domid: XENSTORE_LOGIC_DOMID, port: storePort },
-        // Granted to itself is granted to nobody.
-        console: { domid: plan.console ?? domid, port: consolePort },
-        hardwareDomain: false,
-      });
-      await store.introduce(domid, storeGfn, storePort);
-      return { ...created, storeGfn, consoleGfn };
+      const pages = this.build(created);
+      await this.ports.store.introduce(domid, pages.storeGfn, created.storePort);
+      return { ...created, ...pages };
     });
   }
 
-  /** Whatever state it is in. Its trust record goes with it; its XenStore nodes stay. */
+  private build({ plan, storePort, consolePort }: CreatedVm): Pick<LoadedVm, 'storeGfn' | 'consoleGfn'> {
+    const { domains } = this.ports;
+    const { domid, memoryMib, vcpus, content } = plan;
+    const common = {
+      domid,
+      memoryMib,
+      store: { domid: XENSTORE_LOGIC_DOMID, port: storePort },
+      // Granted to itself is granted to nobody.
+      console: { domid: plan.console ?? domid, port: consolePort },
+    };
+    return content.kind === 'pv'
+      ? domains.build({ ...common, ...content.image, hardwareDomain: false })
+      : domains.buildHvm({ ...common, ...content.image, vcpus });
+  }
+
+  /** Whatever state it is in. Its trust record goes with it, and its Qemu VM; their XenStore nodes stay. */
   async takeApart(domid: DomId): Promise<void> {
     const { domains, store } = this.ports;
     await ignoring(['ESRCH', 'EINVAL'], () => domains.pause(domid));
+    // It has the guest's memory mapped: Xen could not take that back, nor free the guest's domid.
+    const emulator = this.ledger.emulatorOf(domid);
+    if (emulator !== null) await this.takeApart(emulator);
     // XenStore lets go of the VM's page before Xen wants it back. It may never have known the VM.
     await ignoring(['ENOENT', 'EINVAL', 'ESRCH'], () => store.release(domid));
     await ignoring(['ESRCH'], () => domains.destroy(domid));
@@ -103,7 +120,8 @@ export class Vms {
     await store.remove(trustNode(domid));
   }
 
-  private async orTakeApart<T>(domid: DomId, step: () => Promise<T>): Promise<T> {
+  /** For a step after these: a VM of which it fails is not left half made. */
+  async orTakeApart<T>(domid: DomId, step: () => Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (error) {
@@ -117,7 +135,7 @@ export class Vms {
 }
 
 function entryOf(plan: VmPlan, since: string): VmEntry {
-  const { domid, name, role, parent, services, memoryAccess, memoryMib, driver } = plan;
+  const { domid, name, role, parent, services, memoryAccess, memoryMib, driver, emulates } = plan;
   return {
     record: {
       domid,
@@ -132,6 +150,7 @@ function entryOf(plan: VmPlan, since: string): VmEntry {
     memoryMib,
     since,
     ...(driver && { driver }),
+    ...(emulates !== undefined && { emulates }),
   };
 }
 

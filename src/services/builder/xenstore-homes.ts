@@ -45,13 +45,13 @@ export const trustOf = (record: TrustRecord): NewNode => ({
   permissions: trustPermissions,
 });
 
-/** Name and domid are Builder's word; the folders are for the states of Linux's drivers and of the service. */
-export function serviceHome(domid: DomId, name: string): NewNode[] {
+/** Name and domid are Builder's word; the folders are for the states of Linux's drivers and of the service. `device`: who makes front ends. */
+export function serviceHome(domid: DomId, name: string, device: Permissions = owned(domid)): NewNode[] {
   const home = homeOf(domid);
   return [
     ...folder(home, owned(BUILDER_DOMID, reads(domid)), { name, domid: String(domid) }),
     ...folder(`${home}/control`, owned(domid), { shutdown: '' }),
-    ...folder(`${home}/device`, owned(domid)),
+    ...folder(`${home}/device`, device),
     ...folder(`${home}/error`, owned(domid)),
     ...folder(`${home}/ennead`, owned(domid, reads(TOOLSTACK_DOMID))),
   ];
@@ -77,6 +77,15 @@ export function driverHome(domid: DomId, name: string): NewNode[] {
     }),
   ];
 }
+
+/**
+ * Its front ends are Toolstack's to make, as a guest's are. Linux in it reads `target` before it lets anybody reach into another domain, and lets
+ * nobody into any but that.
+ */
+export const deviceModelHome = (domid: DomId, name: string, guest: DomId): NewNode[] => [
+  ...serviceHome(domid, name, owned(TOOLSTACK_DOMID, both(domid))),
+  { path: `${homeOf(domid)}/target`, value: String(guest), permissions: owned(BUILDER_DOMID, reads(domid)) },
+];
 
 /** A guest's home is its parent's to furnish. */
 export const guestHome = (domid: DomId, parent: DomId): NewNode[] => folder(homeOf(domid), owned(parent, reads(domid)));

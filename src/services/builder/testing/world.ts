@@ -6,7 +6,7 @@ import { type AcceptedLinks, acceptLinks } from '../../../kit/link-accept.ts';
 import { offerLink } from '../../../kit/link-offer.ts';
 import { type RpcPeer, rpcMethod, rpcPeer } from '../../../kit/rpc.ts';
 import { MemoryXen } from '../../../xen/memory/memory-xen.ts';
-import type { DomainControl, DomainSpec, DomId, FileStat, PvBuild } from '../../../xen/ports.ts';
+import type { DomainControl, DomainSpec, DomId, FileStat, HvmBuild, PvBuild } from '../../../xen/ports.ts';
 import { Builder } from '../builder.ts';
 import type { RecoveryBox } from '../ports.ts';
 
@@ -54,6 +54,9 @@ export class World {
   readonly lines: string[] = [];
   readonly specs = new Map<DomId, DomainSpec>();
   readonly builds = new Map<DomId, PvBuild>();
+  readonly hvmBuilds = new Map<DomId, HvmBuild>();
+  /** In the order in which Builder destroyed them. */
+  readonly destroyed: DomId[] = [];
   /** What PCIBack was asked. */
   readonly hands: Hand[] = [];
   readonly returns: Hand[] = [];
@@ -61,10 +64,13 @@ export class World {
   /** What PCIBack answers to device.hand. */
   onHand: (hand: Hand) => void = () => {};
   /** Throws what Xen shall refuse. */
-  onBuild: (build: PvBuild) => void = () => {};
+  onBuild: (build: PvBuild | HvmBuild) => void = () => {};
+  onSetTarget: (deviceModel: DomId, guest: DomId) => void = () => {};
   files: Record<string, number> = {
     '/images/pvgrub.elf': 1000,
     '/images/core.elf': 2000,
+    '/images/hvmloader': 3000,
+    '/images/bios-256k.bin': 4000,
     '/images/guest/tiny.elf': 10,
     '/images/guest/tiny.cpio': 20,
     '/images/guest/notes.txt': 30,
@@ -72,6 +78,7 @@ export class World {
   };
   freeKib = 1024 * 1024;
   iommu = true;
+  hvm = true;
   private endBuilder: () => Promise<void> = async () => {};
   private readonly box = new MemoryBox();
   pciback!: RpcPeer;
@@ -96,7 +103,16 @@ export class World {
     const builder = new Builder(
       {
         domains: this.control(),
-        host: { physical: () => ({ cpus: 2, totalKib: 0, freeKib: this.freeKib, cpuKhz: 0, iommu: this.iommu }) },
+        host: {
+          physical: () => ({
+            cpus: 2,
+            totalKib: 0,
+            freeKib: this.freeKib,
+            cpuKhz: 0,
+            hvm: this.hvm,
+            iommu: this.iommu,
+          }),
+        },
         files: { stat: (path) => this.stat(path), list: (path) => this.list(path) },
         store: xenstore,
         clock,
@@ -176,9 +192,19 @@ export class World {
         this.builds.set(build.domid, build);
         return domains.build(build);
       },
-      buildHvm: (build) => domains.buildHvm(build),
-      setTarget: (deviceModel, guest) => domains.setTarget(deviceModel, guest),
-      destroy: (domid) => domains.destroy(domid),
+      buildHvm: (build) => {
+        this.onBuild(build);
+        this.hvmBuilds.set(build.domid, build);
+        return domains.buildHvm(build);
+      },
+      setTarget: (deviceModel, guest) => {
+        this.onSetTarget(deviceModel, guest);
+        domains.setTarget(deviceModel, guest);
+      },
+      destroy: (domid) => {
+        domains.destroy(domid);
+        this.destroyed.push(domid);
+      },
       pause: (domid) => domains.pause(domid),
       unpause: (domid) => domains.unpause(domid),
       shutdown: (domid, reason) => domains.shutdown(domid, reason),

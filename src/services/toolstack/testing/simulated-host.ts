@@ -127,7 +127,7 @@ export class SimulatedHost {
 }
 
 const hostInfo: HostInfo = {
-  physical: () => ({ cpus: 2, totalKib: 2048 * 1024, freeKib: 1024 * 1024, cpuKhz: 2_000_000, iommu: true }),
+  physical: () => ({ cpus: 2, totalKib: 2048 * 1024, freeKib: 1024 * 1024, cpuKhz: 2_000_000, hvm: true, iommu: true }),
   version: () => ({ version: '4.17.5', commandLine: 'flask=enforcing', compileDate: 'a day', changeset: 'abc' }),
   messages: () => '(XEN) all is well\n(d4) ennead[builder]: ready\n',
   enforcing: () => true,
