@@ -8,6 +8,7 @@ import type { Step } from '../step.ts';
 import { unpackSourcePackage, xenSource } from './sources.ts';
 
 const CONFIG = join(import.meta.dirname, '..', 'xen.config');
+const PATCH = join(import.meta.dirname, '..', 'xen-event-channels.patch');
 const POLICY_FILES = ['security_classes', 'access_vectors', 'initial_sids'];
 
 /** Xen prints these at boot; left to itself its build would put in this machine's name and the hour. */
@@ -32,11 +33,16 @@ export const xen: Step = {
   summary: 'the hypervisor: PV, HVM, FLASK, late hardware domain',
   lane: 'cpu',
   needs: [xenSource],
-  packages: ['binutils', 'bison', 'dpkg-dev', 'flex', 'gcc-12', 'libc6-dev', 'make', 'python3'],
-  inputs: async () => ({ recipe: await digestFile(import.meta.filename), config: await digestFile(CONFIG) }),
+  packages: ['binutils', 'bison', 'dpkg-dev', 'flex', 'gcc-12', 'libc6-dev', 'make', 'patch', 'python3'],
+  inputs: async () => ({
+    recipe: await digestFile(import.meta.filename),
+    config: await digestFile(CONFIG),
+    patch: await digestFile(PATCH),
+  }),
   async build(job) {
     const tree = join(job.scratchDir, 'xen');
     await unpackSourcePackage(job, xenSource, tree);
+    await job.run(['patch', '--strip=1', '--directory', tree, '--input', PATCH]);
     const cwd = join(tree, 'xen');
     const wanted = await readFile(CONFIG, 'utf8');
     await writeFile(join(cwd, '.config'), wanted);

@@ -84,12 +84,18 @@ const channel = (opener: Label, other: string, actor: Label): Rule[] => [
   rule(typeOf(actor), channelTypeOf(opener), 'event', 'create'),
   rule(channelTypeOf(opener), other, 'event', 'bind'),
 ];
+/** In another domain it takes a right over that, too. */
+function channelInside({ actor, target }: Sides, other: string): Check {
+  const [label, bind] = channel(target, other, actor);
+  return { rules: [label!, rule(typeOf(actor), typeOf(target), 'event', 'create'), bind!] };
+}
 
 /** A port can be offered only along a line of the design. One is, all the time: Builder's, for PCIBack. */
 function bindPorts(sides: Sides): Check {
   const there = channel(sides.target, typeOf(sides.actor), sides.target);
   const rules = channel(sides.actor, endOf(sides), sides.actor);
-  if (there.some(lacking)) return { rules, before: NOT_OFFERED };
+  // A Qemu VM's own guest may offer it a port; its victims here are not that.
+  if ([...there, ...rules].some(lacking)) return { rules, before: NOT_OFFERED };
   return { rules, after: sides.actor === 'pciback' && sides.target === BUILDER.label ? null : MAYBE_OFFERED };
 }
 
@@ -126,7 +132,12 @@ const checks: Readonly<Record<AttackName, (sides: Sides) => Check>> = {
   'grant-store': grant(({ actor }) => actor === XENSTORE_LOGIC.label),
   'bind-ports': bindPorts,
   'offer-channel': (sides) => ({ rules: channel(sides.actor, endOf(sides), sides.actor) }),
-  'channel-inside': ({ actor, target }) => ({ rules: channel(target, typeOf(actor), actor) }),
+  'channel-inside': (sides) => channelInside(sides, typeOf(sides.actor)),
+  'channel-for-third': (sides) =>
+    channelInside(
+      sides,
+      sides.target === XENSTORE_LOGIC.label ? selfTypeOf(sides.target) : typeOf(XENSTORE_LOGIC.label),
+    ),
   'virq-handler': onDomain('domain', 'set_virq_handler'),
   'map-gsi': device('irq_t', 'add_irq', 'EACCES'),
   'irq-permission': (sides) => ({

@@ -3,8 +3,10 @@ import { type Expectation, expectationOf, isVm } from './expectation.ts';
 import { type Actor, type Attempt, attemptsOf, domidOf, PCIBACK, targetName } from './plan.ts';
 import type { Answer, Denial } from './serial.ts';
 
-/** Checks between two domains: Xen names both in its log. */
-const NAMES_TARGET = new Set(['mmu', 'grant', 'resource', 'domain', 'domain2']);
+/** Checks between two domains, not between a domain and a label: Xen names both in its log. */
+const ON_DOMAINS = new Set(['mmu', 'grant', 'resource', 'domain', 'domain2']);
+const namesTarget = ({ on, class: className, permissions }: Denial): boolean =>
+  ON_DOMAINS.has(className) || (className === 'event' && permissions === 'create' && !on.endsWith('_channel_t'));
 
 /** PCIBack is attacked before or after it has been retired: either will do, as long as the answer fits it. */
 const expectations = (actor: Actor, attempt: Attempt): Expectation[] =>
@@ -42,6 +44,6 @@ function fits(actor: Actor, { target }: Attempt, { denial: wanted }: Expectation
     denial.on === wanted!.target &&
     denial.class === wanted!.class &&
     denial.permissions === wanted!.permissions.join(' ') &&
-    denial.target === (isOther && NAMES_TARGET.has(denial.class) ? target.domid : null)
+    denial.target === (isOther && namesTarget(denial) ? target.domid : null)
   );
 }

@@ -21,17 +21,19 @@ export const vms: readonly Vm[] = [
   { domid: 2, label: 'xenstore-state', part: 'attacker', builtBy: 'bootstrapper' },
   { domid: 3, label: 'xenstore-logic', part: 'attacker', builtBy: 'bootstrapper' },
   { domid: 4, label: 'builder', part: 'attacker', builtBy: 'bootstrapper' },
-  { domid: 10, label: 'qemu', part: 'attacker', builtBy: 'bootstrapper' },
   { domid: 6, label: 'blkback', part: 'victim', builtBy: 'builder' },
   { domid: 8, label: 'netback', part: 'victim', builtBy: 'builder' },
+  { domid: 20, label: 'qemu', part: 'victim', builtBy: 'builder' },
   { domid: 17, label: 'guest', part: 'victim', builtBy: 'builder' },
   { domid: 11, label: 'blkback', part: 'expendable', builtBy: 'builder' },
   { domid: 12, label: 'netback', part: 'expendable', builtBy: 'builder' },
   { domid: 13, label: 'toolstack', part: 'expendable', builtBy: 'builder' },
+  { domid: 21, label: 'qemu', part: 'expendable', builtBy: 'builder' },
   { domid: 18, label: 'guest', part: 'expendable', builtBy: 'builder' },
   { domid: 9, label: 'toolstack', part: 'attacker', builtBy: 'builder' },
   { domid: 5, label: 'blkback', part: 'attacker', builtBy: 'builder' },
   { domid: 7, label: 'netback', part: 'attacker', builtBy: 'builder' },
+  { domid: 10, label: 'qemu', part: 'attacker', builtBy: 'builder' },
   { domid: 16, label: 'guest', part: 'attacker', builtBy: 'builder' },
 ];
 
@@ -62,6 +64,7 @@ export const attacks = {
   'bind-ports': 'others',
   'offer-channel': 'others',
   'channel-inside': 'others',
+  'channel-for-third': 'others',
   'virq-handler': 'everyone',
   'map-gsi': 'everyone',
   'irq-permission': 'everyone',
@@ -99,7 +102,7 @@ export const domidOf = (actor: Actor): number =>
  * attack one VM of each kind, the victim where there is one, and themselves.
  */
 function targetsOf(actor: Actor): readonly Vm[] {
-  if (actor === 'bootstrapper') return vms.filter((vm) => vm.builtBy === 'bootstrapper' && vm.label !== 'qemu');
+  if (actor === 'bootstrapper') return vms.filter((vm) => vm.builtBy === 'bootstrapper');
   if (actor === 'builder') return vms.filter((vm) => vm.builtBy === 'bootstrapper' || vm.part === 'expendable');
   return vms.filter(
     (vm) =>

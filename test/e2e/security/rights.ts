@@ -7,7 +7,7 @@ import type { AttackName, Label } from './plan.ts';
 type Rights = Partial<Record<AttackName, readonly (Label | 'host')[]>>;
 
 const builtByBootstrapper: readonly Label[] = ['pciback', 'xenstore-state', 'xenstore-logic', 'builder'];
-const builtByBuilder: readonly Label[] = ['toolstack', 'blkback', 'netback', 'guest'];
+const builtByBuilder: readonly Label[] = ['toolstack', 'blkback', 'netback', 'qemu', 'guest'];
 const drivers: readonly Label[] = ['blkback', 'netback'];
 const everyoneBut = (label: Label): Label[] =>
   [...builtByBootstrapper, ...builtByBuilder].filter((one) => one !== label);
@@ -24,6 +24,7 @@ export const rights: Readonly<Record<Label, Rights>> = {
     build: builtByBootstrapper,
     'max-mem': builtByBootstrapper,
     unpause: builtByBootstrapper,
+    'channel-for-third': builtByBootstrapper,
     'virq-handler': ['xenstore-logic'],
   },
   pciback: {
@@ -60,6 +61,7 @@ export const rights: Readonly<Record<Label, Rights>> = {
     'offer-channel': ['xenstore-logic', 'toolstack', 'pciback'],
     // Both ends are allowed to it: it builds Toolstack, and talks with it.
     'channel-inside': ['toolstack'],
+    'channel-for-third': builtByBuilder,
   },
   toolstack: {
     'phys-info': ['host'],
@@ -67,11 +69,12 @@ export const rights: Readonly<Record<Label, Rights>> = {
     'context-to-sid': ['host'],
     'sid-to-context': ['host'],
     list: everyoneBut('toolstack'),
-    'offer-channel': ['xenstore-logic', 'builder', ...drivers, 'guest'],
+    'offer-channel': ['xenstore-logic', 'builder', ...drivers, 'qemu', 'guest'],
     'grant-console': ['guest'],
   },
-  blkback: { 'offer-channel': ['pciback', 'xenstore-logic', 'toolstack', 'guest'] },
-  netback: { 'offer-channel': ['pciback', 'xenstore-logic', 'toolstack', 'guest'] },
-  qemu: {},
-  guest: { 'offer-channel': ['xenstore-logic', 'toolstack', ...drivers] },
+  blkback: { 'offer-channel': ['pciback', 'xenstore-logic', 'toolstack', 'qemu', 'guest'] },
+  netback: { 'offer-channel': ['pciback', 'xenstore-logic', 'toolstack', 'qemu', 'guest'] },
+  qemu: { 'offer-channel': ['xenstore-logic', 'toolstack', ...drivers] },
+  // To a Qemu VM that is not its own, too: that one may not bind it.
+  guest: { 'offer-channel': ['xenstore-logic', 'toolstack', ...drivers, 'qemu'] },
 };

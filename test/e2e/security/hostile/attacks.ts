@@ -1,6 +1,6 @@
 /** Every forbidden thing, done as directly as ennead-rt allows. What returns has succeeded; what throws carries Xen's answer. */
 import * as rt from 'ennead:rt';
-import { type AttackName, type Attempt, type Label, labels, type Vm } from '../plan.ts';
+import { type AttackName, type Attempt, type Label, labels, type Vm, XENSTORE_LOGIC } from '../plan.ts';
 import type { Knowledge } from './knowledge.ts';
 
 const VIRQ_DOM_EXC = 3;
@@ -86,6 +86,7 @@ const onVm: Partial<Record<AttackName, OnVm>> = {
   'bind-ports': bindPorts,
   'offer-channel': ({ domid }) => rt.evtchnUnbind(rt.evtchnAllocUnbound(domid)),
   'channel-inside': ({ domid }, { self }) => void rt.domainAllocEvtchn(domid, self),
+  'channel-for-third': ({ domid }) => void rt.domainAllocEvtchn(domid, XENSTORE_LOGIC.domid),
   'virq-handler': ({ domid }) => rt.domainSetVirqHandler(domid, VIRQ_DOM_EXC),
   'map-gsi': ({ domid }) => void rt.mapGsi(domid, CARD_GSI),
   'irq-permission': ({ domid }) => rt.irqPermission(domid, CARD_GSI, true),
