@@ -2,11 +2,21 @@
 import { type DomId, type Log, PortError } from '../xen/ports.ts';
 import type { MessageLink } from './link.ts';
 import { decodeOffer, type LinkPorts, linkNode, type Offer } from './link-offer.ts';
-import { ringLink } from './ring-link.ts';
+import { dismissClient, type RingEnd, ringLink } from './ring-link.ts';
 
 export interface AcceptedLinks {
   /** Stops watching and closes the link. */
   close(): Promise<void>;
+}
+
+export interface AcceptOptions {
+  readonly name: string;
+  readonly client: DomId;
+  /**
+   * An offer that is there already was made to an earlier process of this VM, which may have gone in the middle of a message: the client is
+   * told so, and makes another.
+   */
+  readonly renew?: boolean;
 }
 
 /**
@@ -15,7 +25,7 @@ export interface AcceptedLinks {
  */
 export async function acceptLinks(
   ports: LinkPorts,
-  link: { name: string; client: DomId },
+  link: AcceptOptions,
   onLink: (link: MessageLink) => void,
   log: Log = () => undefined,
 ): Promise<AcceptedLinks> {
@@ -30,14 +40,17 @@ export async function acceptLinks(
 }
 
 class Acceptor {
-  private current: { offer: Offer; link: MessageLink } | null = null;
+  /** `link` null: an old offer, whose client is told. */
+  private current: { offer: Offer; link: MessageLink | null } | null = null;
   private looking = false;
   private lookAgain = false;
   private stopped = false;
+  /** Nobody has looked yet. */
+  private first = true;
 
   constructor(
     private readonly ports: LinkPorts,
-    private readonly link: { name: string; client: DomId },
+    private readonly link: AcceptOptions,
     private readonly onLink: (link: MessageLink) => void,
     private readonly log: Log,
   ) {}
@@ -68,12 +81,16 @@ class Acceptor {
   private replace(offer: Offer | null): void {
     if (this.stopped) return;
     if (offer && this.current?.offer.ref === offer.ref && this.current.offer.port === offer.port) return;
-    this.current?.link.close();
+    this.current?.link?.close();
     this.current = null;
+    const old = this.first && (this.link.renew ?? false);
+    this.first = false;
     if (!offer) return;
-    const link = this.open(offer);
+    const end = this.open(offer);
+    if (old) dismissClient(this.ports.eventChannels, end);
+    const link = old ? null : ringLink(this.ports.eventChannels, end);
     this.current = { offer, link };
-    this.onLink(link);
+    if (link) this.onLink(link);
   }
 
   private async readOffer(): Promise<Offer | null> {
@@ -82,12 +99,12 @@ class Acceptor {
     return offer === null ? null : decodeOffer(offer);
   }
 
-  private open({ ref, port }: Offer): MessageLink {
+  private open({ ref, port }: Offer): RingEnd {
     const { client } = this.link;
     const region = this.ports.grants.map(client, [ref], true);
     try {
       const local = this.ports.eventChannels.bindInterdomain(client, port);
-      return ringLink(this.ports.eventChannels, { role: 'server', peer: client, region, port: local });
+      return { role: 'server', peer: client, region, port: local };
     } catch (error) {
       region.close();
       throw error;

@@ -2,10 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { MemoryXen } from '../xen/memory/memory-xen.ts';
+import type { SharedRegion } from '../xen/ports.ts';
 import type { MessageLink } from './link.ts';
 import { acceptLinks } from './link-accept.ts';
 import { linkNode, offerLink } from './link-offer.ts';
-import { ringLink } from './ring-link.ts';
+import { ringLink, TURN_BYTES_MAX } from './ring-link.ts';
 import { rpcMethod, rpcPeer } from './rpc.ts';
 
 const CLIENT = 16;
@@ -83,14 +84,96 @@ describe('a link', () => {
   });
 
   it('a client that starts again gets a new link, and the old one is closed', async () => {
-    const { xen, client, accepted } = await linked();
+    const xen = new MemoryXen();
+    const [client, server] = [xen.add(CLIENT), xen.add(SERVER)];
+    // A process that is no more: nobody serves this end.
+    const { refs } = client.grants.share(SERVER, 1, true);
+    const port = client.eventChannels.allocUnbound(SERVER);
+    await client.xenstore.write('ennead/link/builder', `ring-ref=${refs[0]} event-channel=${port}`);
+    await client.xenstore.setPermissions('ennead/link/builder', [
+      { domid: CLIENT, access: 'none' },
+      { domid: SERVER, access: 'read' },
+    ]);
+    const accepted: MessageLink[] = [];
+    await acceptLinks(server, { name: link.name, client: CLIENT }, (end) => accepted.push(end));
+    await xen.settle();
+    const whys: string[] = [];
+    accepted[0]?.onClosed((why) => whys.push(why));
     const again = await offerLink(client, link);
     await xen.settle();
-    expect(accepted).toHaveLength(2);
+    expect([accepted.length, whys]).toEqual([2, ['closed here']]);
     const messages = received(accepted[1] as MessageLink);
     again.send(Uint8Array.of(9));
     await xen.settle();
     expect(messages).toEqual([Uint8Array.of(9)]);
+  });
+
+  it('a server that has started again wants no offer of before, and takes the next one', async () => {
+    const xen = new MemoryXen();
+    const [client, server] = [xen.add(CLIENT), xen.add(SERVER)];
+    const offered = await offerLink(client, link);
+    const whys: string[] = [];
+    offered.onClosed((why) => whys.push(why));
+    const accepted: MessageLink[] = [];
+    const renewed = { name: link.name, client: CLIENT, renew: true };
+    await acceptLinks(server, renewed, (end) => accepted.push(end));
+    await xen.settle();
+    expect([whys, accepted]).toEqual([['the server has closed the link'], []]);
+    await offerLink(client, link);
+    await xen.settle();
+    expect(accepted).toHaveLength(1);
+  });
+
+  it('drained() resolves when the peer has taken everything, or when the link has closed', async () => {
+    const xen = new MemoryXen();
+    const [client, server] = [xen.add(CLIENT), xen.add(SERVER)];
+    const offered = await offerLink(client, link);
+    await offered.drained();
+    offered.send(new Uint8Array(5000));
+    let drained = false;
+    void offered.drained().then(() => (drained = true));
+    await xen.settle();
+    expect(drained).toBe(false);
+    await acceptLinks(server, { name: link.name, client: CLIENT }, (end) => received(end));
+    await xen.settle();
+    expect(drained).toBe(true);
+    offered.close();
+    await offered.drained();
+  });
+
+  it('a peer that writes without end lets others have their turn', async () => {
+    const xen = new MemoryXen();
+    const [client, server] = [xen.add(CLIENT), xen.add(SERVER)];
+    const { region, refs } = client.grants.share(SERVER, 1, true);
+    const port = client.eventChannels.allocUnbound(SERVER);
+    const theirs = server.grants.map(CLIENT, refs, true);
+    const local = server.eventChannels.bindInterdomain(CLIENT, port);
+    let reads = 0;
+    // As another processor would: whenever the ring is looked at, it is full of empty messages once more.
+    const refilled: SharedRegion = {
+      ...theirs,
+      size: theirs.size,
+      read: (offset, length) => theirs.read(offset, length),
+      write: (offset, bytes) => theirs.write(offset, bytes),
+      store32: (offset, value) => theirs.store32(offset, value),
+      close: () => theirs.close(),
+      load32: (offset) => {
+        if (offset === 2052) region.store32(2052, (theirs.load32(2048) + 1024) >>> 0);
+        reads += 1;
+        return theirs.load32(offset);
+      },
+    };
+    const end = ringLink(server.eventChannels, { role: 'server', peer: CLIENT, region: refilled, port: local });
+    let messages = 0;
+    end.onMessage(() => {
+      messages += 1;
+    });
+    expect(messages).toBeGreaterThan(0);
+    expect(messages).toBeLessThan(TURN_BYTES_MAX / 4);
+    const before = reads;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(reads).toBeGreaterThan(before);
+    end.close();
   });
 
   it('a server that stopped accepting opens no later offer', async () => {
