@@ -2,7 +2,7 @@
 import { type DomId, type Log, PortError } from '../xen/ports.ts';
 import type { MessageLink } from './link.ts';
 import { decodeOffer, type LinkPorts, linkNode, type Offer } from './link-offer.ts';
-import { dismissClient, type RingEnd, ringLink } from './ring-link.ts';
+import { dismissClient, isDismissed, type RingEnd, ringLink } from './ring-link.ts';
 
 export interface AcceptedLinks {
   /** Stops watching and closes the link. */
@@ -80,7 +80,7 @@ class Acceptor {
 
   private replace(offer: Offer | null): void {
     if (this.stopped) return;
-    if (offer && this.current?.offer.ref === offer.ref && this.current.offer.port === offer.port) return;
+    if (offer && this.isKnown(offer)) return;
     this.current?.link?.close();
     this.current = null;
     const old = this.first && (this.link.renew ?? false);
@@ -91,6 +91,17 @@ class Acceptor {
     const link = old ? null : ringLink(this.ports.eventChannels, end);
     this.current = { offer, link };
     if (link) this.onLink(link);
+  }
+
+  /** A client that was told to make another offer may happen to get the same numbers again; its new page is empty. */
+  private isKnown({ ref, port }: Offer): boolean {
+    const { current } = this;
+    if (current?.offer.ref !== ref || current.offer.port !== port) return false;
+    if (current.link !== null) return true;
+    const page = this.ports.grants.map(this.link.client, [ref], true);
+    const dismissed = isDismissed(page);
+    page.close();
+    return dismissed;
   }
 
   private async readOffer(): Promise<Offer | null> {

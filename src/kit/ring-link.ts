@@ -25,6 +25,8 @@ export function ringLink(events: EventChannels, end: RingEnd): MessageLink {
   return new RingLink(events, end);
 }
 
+export const isDismissed = (region: SharedRegion): boolean => region.load32(ERROR_OFFSET) !== ringErrors.none;
+
 /** Instead of a link: tells the client that nobody will serve it on this page, and lets go of it. */
 export function dismissClient(events: EventChannels, { region, port }: RingEnd): void {
   region.store32(ERROR_OFFSET, ringErrors.communication);
@@ -130,7 +132,7 @@ class RingLink implements MessageLink {
   /** Nothing more while messages wait for a handler. */
   private receive(): number {
     if (this.closedWhy !== null || this.input.length > 0) return 0;
-    if (this.end.role === 'client' && this.end.region.load32(ERROR_OFFSET) !== ringErrors.none) {
+    if (this.end.role === 'client' && isDismissed(this.end.region)) {
       this.shut('the server has closed the link');
       return 0;
     }
