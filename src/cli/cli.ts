@@ -6,6 +6,8 @@ import { addConsoleCommand } from './commands/console.ts';
 import { addGuestCommands } from './commands/guest.ts';
 import { addHostCommands } from './commands/host.ts';
 import { addImageCommands } from './commands/image.ts';
+import { addMachineCommands } from './commands/machine.ts';
+import { addScreenCommands } from './commands/screen.ts';
 import { addVolumeCommands } from './commands/volume.ts';
 import { addXenStoreCommands } from './commands/xenstore.ts';
 import type { CliEnvironment } from './environment.ts';
@@ -36,6 +38,8 @@ function programFor(environment: CliEnvironment): Command {
   addImageCommands(program, environment);
   addGuestCommands(program, environment);
   addConsoleCommand(program, environment);
+  addScreenCommands(program, environment);
+  addMachineCommands(program, environment);
   addVolumeCommands(program, environment);
   addXenStoreCommands(program, environment);
   inherit(program);

@@ -44,6 +44,7 @@ export const exitCodes = {
   'host-forced': 21,
   'image-differs': 22,
   'no-node': 23,
+  'device-model-failed': 24,
   // As shells report a program that Ctrl+C ended.
   interrupted: 130,
 } as const satisfies Record<ToolstackError, number> & Record<string, number>;

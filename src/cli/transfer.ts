@@ -1,5 +1,5 @@
 /** A volume's way between a local file and Toolstack, on a session of its own. */
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type FileHandle, unlink } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type * as z from 'zod/mini';
 import { type TransferMethod, transferAnswer, transferEnd, type transferMethods } from '../contracts/toolstack.ts';
@@ -13,12 +13,13 @@ import {
 } from '../contracts/volume-frames.ts';
 import { RpcError } from '../kit/rpc.ts';
 import { CliError } from './exit-codes.ts';
-import type { OpenSession, OperatorSession } from './session.ts';
+import { openLocal } from './local-file.ts';
+import type { OpenSession } from './session.ts';
+import { SessionReader } from './session-reader.ts';
 
 export type Progress = (doneBytes: number, totalBytes: number) => void;
 
 const ZEROS = Buffer.alloc(BLOCK_BYTES);
-const LINE_BYTES_MAX = 64 * 1024;
 
 /** Returns the new volume's size. */
 export async function importVolume(
@@ -69,28 +70,18 @@ export async function exportVolume(
   }
 }
 
-async function openLocal(path: string, flags: string): Promise<FileHandle> {
-  try {
-    return await open(path, flags);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw new CliError('no-file', `${path} exists already and is not overwritten`);
-    throw new CliError('no-file', `${path} cannot be opened (${code})`);
-  }
-}
-
 /** Request line, answer line, the volume, last line. */
 async function transfer<M extends TransferMethod>(
   openSession: OpenSession,
   method: M,
   params: z.input<(typeof transferMethods)[M]>,
-  body: (stream: Duplex, reader: Reader, bytes: number) => Promise<string>,
+  body: (stream: Duplex, reader: SessionReader, bytes: number) => Promise<string>,
 ): Promise<number> {
   const session = await openSession();
   const { stream } = session;
   stream.on('error', () => {});
   try {
-    const reader = new Reader(session);
+    const reader = new SessionReader(session);
     stream.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`);
     const answer = transferAnswer.parse(JSON.parse(await reader.line()));
     if ('error' in answer) throw new RpcError(answer.error.data.code, answer.error.message);
@@ -146,55 +137,12 @@ function write(stream: Duplex, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve())));
 }
 
-async function receiveFile(reader: Reader, file: FileHandle, bytes: number, progress: Progress): Promise<void> {
+async function receiveFile(reader: SessionReader, file: FileHandle, bytes: number, progress: Progress): Promise<void> {
   for (;;) {
     const header = decodeFrameHeader(await reader.exactly(FRAME_HEADER_BYTES), bytes);
     if (typeof header === 'string') throw new CliError('transfer-incomplete', `Toolstack sends ${header}`);
     if (header.length === 0) break;
     await file.write(await reader.exactly(header.length), 0, header.length, header.offset);
     progress(header.offset + header.length, bytes);
-  }
-}
-
-/** Lines and counted bytes from the same stream. */
-class Reader {
-  private readonly chunks: AsyncIterator<Buffer>;
-  private rest: Buffer = Buffer.alloc(0);
-
-  constructor(private readonly session: OperatorSession) {
-    this.chunks = (session.stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  }
-
-  async line(): Promise<string> {
-    for (;;) {
-      const end = this.rest.indexOf('\n');
-      if (end >= 0) {
-        const line = this.rest.toString('utf8', 0, end);
-        this.rest = this.rest.subarray(end + 1);
-        return line;
-      }
-      if (this.rest.length > LINE_BYTES_MAX) throw new CliError('transfer-incomplete', 'Toolstack sends no line');
-      this.rest = Buffer.concat([this.rest, await this.next()]);
-    }
-  }
-
-  async exactly(length: number): Promise<Buffer> {
-    const parts = [this.rest];
-    let have = this.rest.length;
-    while (have < length) {
-      const chunk = await this.next();
-      parts.push(chunk);
-      have += chunk.length;
-    }
-    const all = Buffer.concat(parts);
-    this.rest = all.subarray(length);
-    return all.subarray(0, length);
-  }
-
-  private async next(): Promise<Buffer> {
-    const { value, done } = await this.chunks.next().catch(() => ({ value: undefined, done: true }));
-    if (done || value === undefined)
-      throw new CliError('host-unreachable', `the connection has ended: ${await this.session.whyEnded()}`);
-    return value;
   }
 }

@@ -8,7 +8,10 @@
 import * as z from 'zod/mini';
 import { domid, noParams } from './builder.ts';
 
-/** The name of the link, and of the node that offers it. */
+/**
+ * The name of the link, and of the node that offers it. A Qemu VM whose link has closed offers another (Toolstack's process was started again);
+ * the machine runs on meanwhile. Toolstack counts a guest whose Qemu VM is silent for too long as crashed.
+ */
 export const DEVICE_MODEL_LINK = 'device-model';
 
 /** As in a guest's file: the names of QEMU's models. */
@@ -88,14 +91,22 @@ export const deviceModelMethods = {
   'screen.open': z.strictObject({ session: screenSession }),
 } as const;
 
-/** Notifications in both directions. */
+/** `screen.data`: bytes of a VNC session, from either side. */
 export const screenData = z.strictObject({ session: screenSession, data: byteText });
-/** Either side ends a session. */
+/** `screen.closed`: either side ends a session. */
 export const screenClosed = z.strictObject({ session: screenSession });
-/** To the guest's serial port, and from it. */
+/** `serial.data`: to the guest's serial port, and from it. */
 export const serialData = z.strictObject({ data: byteText });
-/** What the emulated machine did: an event of QEMU's that an operator wants in the log. */
+/** `machine.event`: what the emulated machine did, for the log. `crashed`: QEMU has ended, and with it the guest. */
 export const machineEvent = z.strictObject({ what: z.enum(['reset', 'powerdown', 'shutdown', 'crashed', 'io-error']) });
+
+/** What a Qemu VM sends by itself. What Toolstack sends so are the same, but `machine.event`. */
+export const deviceModelNotifications = {
+  'screen.data': screenData,
+  'screen.closed': screenClosed,
+  'serial.data': serialData,
+  'machine.event': machineEvent,
+} as const;
 
 export const screenShot = z.strictObject({ bytes: z.number().check(z.int(), z.minimum(1), z.maximum(SHOT_BYTES_MAX)) });
 export const screenPart = z.strictObject({ data: byteText });

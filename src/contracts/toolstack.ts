@@ -3,6 +3,7 @@
  *
  * A session whose first request is `volume.import` or `volume.export` belongs to that transfer alone: after the answer's line the
  * session carries the volume (src/contracts/volume-frames.ts), then one last line: a `volume.done` or `volume.failed` notification.
+ * After the answer to `screen.shot` it carries a PNG, after that to `screen.open` VNC (RFB) in both directions, and it ends with them.
  *
  * `console.attach` makes Toolstack send `console.output` notifications (the backlog first, even before the answer) and take
  * `console.input` ones, until `console.ended`. `xenstore.watch` makes it send `xenstore.changed` ones until the session ends.
@@ -10,7 +11,8 @@
 import * as z from 'zod/mini';
 import { BRIDGE } from './bridge.ts';
 import type { ServiceStatus, TrustRecord } from './builder.ts';
-import { domid, guestBoot, noParams, vmName } from './builder.ts';
+import { domid, hvmBoot, noParams, pvBoot, vmName } from './builder.ts';
+import { cardModel, driveName, machineChoices, SHOT_BYTES_MAX } from './device-model.ts';
 import type { Volume } from './volumes.ts';
 import { volumeBytes, volumeName } from './volumes.ts';
 import { type Limits, limitNames } from './xenstore-limits.ts';
@@ -27,6 +29,29 @@ export type DiskConfig = z.infer<typeof diskConfig>;
 export const vifConfig = z.strictObject({ mac: z.optional(macAddress), bridge: z.optional(z.literal(BRIDGE)) });
 export type VifConfig = z.infer<typeof vifConfig>;
 
+/** A drive of an emulated PC. */
+export const driveConfig = z.strictObject({
+  vdev: driveName,
+  /** null: a CD drive without a medium. */
+  volume: z.nullable(volumeName),
+  access: z.enum(['r', 'w']),
+  cdrom: z.boolean(),
+  format: z.enum(['raw', 'qcow2']),
+});
+export type DriveConfig = z.infer<typeof driveConfig>;
+
+/** A network card of an emulated PC. */
+export const cardConfig = z.extend(vifConfig, { model: cardModel });
+export type CardConfig = z.infer<typeof cardConfig>;
+
+/** Firmware, and the PC that it finds. */
+export const hvmConfig = z.extend(hvmBoot, {
+  machine: z.extend(machineChoices, {
+    drives: z.array(driveConfig).check(z.maxLength(10)),
+    cards: z.array(cardConfig).check(z.maxLength(8)),
+  }),
+});
+
 /** What Toolstack does when a guest has ended by itself. */
 export const guestAction = z.enum(['destroy', 'restart', 'preserve']);
 export type GuestAction = z.infer<typeof guestAction>;
@@ -38,7 +63,8 @@ export const guestConfig = z.strictObject({
   memoryMib: z.number().check(z.int(), z.minimum(8), z.maximum(65536)),
   vcpus: z.number().check(z.int(), z.minimum(1), z.maximum(32)),
   /** PV kernels are names in Builder's list of known-good images; `pvgrub` boots what the guest's own disk says. */
-  boot: guestBoot,
+  boot: z.discriminatedUnion('type', [pvBoot, hvmConfig]),
+  /** Paravirtual ones, which the guest's own system drives. */
   disks: z.array(diskConfig).check(z.maxLength(16)),
   vifs: z.array(vifConfig).check(z.maxLength(8)),
   onPoweroff: guestAction,
@@ -124,6 +150,12 @@ export const toolstackMethods = {
   'guest.destroy': guestParams,
   'guest.pause': guestParams,
   'guest.unpause': guestParams,
+  /** The power button of an emulated PC: its system may shut down, or may not care. */
+  'guest.powerButton': guestParams,
+  /** The reset button of an emulated PC. */
+  'guest.reset': guestParams,
+  /** null takes the medium out. */
+  'media.change': z.strictObject({ guest: guestReference, vdev: driveName, volume: z.nullable(volumeName) }),
   'console.attach': guestParams,
   'console.input': consoleData,
   'volume.list': noParams,
@@ -163,6 +195,9 @@ export interface ToolstackAnswers {
   'guest.destroy': Record<string, never>;
   'guest.pause': Record<string, never>;
   'guest.unpause': Record<string, never>;
+  'guest.powerButton': Record<string, never>;
+  'guest.reset': Record<string, never>;
+  'media.change': Record<string, never>;
   'console.attach': { readonly name: string; readonly domid: number };
   'console.input': Record<string, never>;
   'volume.list': { readonly volumes: readonly Volume[]; readonly freeBytes: number };
@@ -219,6 +254,21 @@ export const transferEnd = z.discriminatedUnion('method', [
   z.object({ method: z.literal('volume.failed'), params: z.object({ code: z.string(), message: z.string() }) }),
 ]);
 
+/** Methods that take a session over to show a guest's screen. */
+export const screenRequest = z.discriminatedUnion('method', [
+  z.strictObject({ jsonrpc: z.literal('2.0'), id: z.number(), method: z.literal('screen.shot'), params: guestParams }),
+  z.strictObject({ jsonrpc: z.literal('2.0'), id: z.number(), method: z.literal('screen.open'), params: guestParams }),
+]);
+export type ScreenRequest = z.infer<typeof screenRequest>;
+/** Of `screen.shot`: how long the PNG is that follows. */
+export const shotResult = z.object({ bytes: z.number().check(z.int(), z.minimum(1), z.maximum(SHOT_BYTES_MAX)) });
+/** Of `screen.open`: everything that follows is VNC. */
+export const openResult = z.object({});
+/** What both may answer instead. */
+export const screenRefusal = z.object({
+  error: z.object({ message: z.string(), data: z.object({ code: z.string() }) }),
+});
+
 /** Every refusal that an operator can meet, as the words that travel; src/cli/exit-codes.ts gives each its exit code. */
 export const toolstackErrors = [
   'unknown-guest',
@@ -226,6 +276,7 @@ export const toolstackErrors = [
   'guest-state',
   'guest-not-booting',
   'guest-timeout',
+  'device-model-failed',
   'bad-config',
   'no-memory',
   'no-driver',

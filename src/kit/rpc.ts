@@ -210,7 +210,9 @@ class Peer implements RpcPeer {
     }
     this.running += 1;
     try {
-      const result = await this.run(request.method, request.params ?? {});
+      // Not awaited without need: notifications that come in one burst would count as calls that run side by side, and be lost.
+      const running = this.run(request.method, request.params ?? {});
+      const result = running instanceof Promise ? await running : running;
       if (respond === null) return;
       if (!this.send({ jsonrpc: '2.0', id: respond, result: result ?? {} }))
         this.refuse(respond, new RpcError('too-large', 'the answer is too large'));

@@ -3,7 +3,8 @@
  * @source xen docs/man/xl-disk-configuration.5.pod, xl-network-configuration.5.pod
  */
 import { BRIDGE } from '../../contracts/bridge.ts';
-import type { DiskConfig, VifConfig } from '../../contracts/toolstack.ts';
+import { cardModel, driveName } from '../../contracts/device-model.ts';
+import type { CardConfig, DiskConfig, DriveConfig, VifConfig } from '../../contracts/toolstack.ts';
 import { diskConfig, macAddress } from '../../contracts/toolstack.ts';
 import { volumeName } from '../../contracts/volumes.ts';
 
@@ -14,13 +15,38 @@ export interface DeviceText<T> {
   readonly ignored: readonly string[];
 }
 
+type Fault = { readonly error: string };
+
 /** `phy:` and its like, which xl has deprecated: they say the format, so that no position is left for it. */
 const OLD_PREFIX = /^(?:(?:phy|file|raw|tap2?):)(?:aio:)?/;
-const ACCESS: Readonly<Record<string, 'r' | 'w'>> = { r: 'r', ro: 'r', w: 'w', rw: 'w' };
+/** Deprecated, too: `hdc:cdrom`. */
+const OLD_CDROM_SUFFIX = /:cdrom$/;
+const ACCESS: Readonly<Record<string, 'r' | 'w'>> = { r: 'r', ro: 'r', w: 'w', rw: 'w', '': 'w' };
 const DISK_KEYS = ['target', 'format', 'vdev', 'access', 'devtype'];
+/** xl's own. */
+const DEFAULT_CARD = 'rtl8139';
 
-/** `root,raw,xvda,rw`, `vdev=xvda,access=rw,target=root`, `phy:root,xvda,w`. */
+/** A paravirtual disk: `root,raw,xvda,rw`, `vdev=xvda,access=rw,target=root`, `phy:root,xvda,w`. */
 export function parseDisk(text: string): DeviceText<DiskConfig> {
+  const { found, ignored } = diskParameters(text);
+  return { ...diskFrom(found), ignored };
+}
+
+/** A drive of an emulated PC: as a disk, with `hda` or `sda`, `format=qcow2`, `devtype=cdrom`. */
+export function parseDrive(text: string): DeviceText<DriveConfig> {
+  const { found, ignored } = diskParameters(text);
+  return { ...driveFrom(found), ignored };
+}
+
+interface DiskParameters {
+  readonly target: string;
+  readonly format: string;
+  readonly vdev: string;
+  readonly access: string;
+  readonly cdrom: boolean;
+}
+
+function diskParameters(text: string): { found: DiskParameters; ignored: readonly string[] } {
   const found: Record<string, string> = {};
   const ignored: string[] = [];
   const prefix = OLD_PREFIX.exec(text)?.[0] ?? '';
@@ -35,43 +61,97 @@ export function parseDisk(text: string): DeviceText<DiskConfig> {
       break;
     }
     if (key === undefined) {
-      const position = positions.shift();
+      const position = index > 0 && part.trim() === 'cdrom' ? 'devtype' : positions.shift();
       if (position !== undefined) found[position] = part.trim();
       else if (part.trim() !== '') ignored.push(part.trim());
     } else if (DISK_KEYS.includes(key)) found[key] = (value ?? '').trim();
     else ignored.push(key);
   }
-  return { ...diskFrom(found), ignored };
+  const { target = '', format = '', vdev = '', access = '', devtype = 'disk' } = found;
+  const cdrom = devtype === 'cdrom' || OLD_CDROM_SUFFIX.test(vdev);
+  const name = vdev.replace(OLD_CDROM_SUFFIX, '').replace(/^\/dev\//, '');
+  return { found: { target, format, vdev: name, access, cdrom }, ignored };
 }
 
-function diskFrom(found: Readonly<Record<string, string>>): { device: DiskConfig } | { error: string } {
-  const { target = '', format = '', vdev = '', access = '', devtype = 'disk' } = found;
-  if (devtype === 'cdrom' || vdev.endsWith(':cdrom')) return { error: 'CD-ROMs are not supported' };
-  if (format !== '' && format !== 'raw') return { error: `format ${format} is not supported: volumes are raw` };
-  if (!volumeName.safeParse(target).success)
-    return { error: `target ${JSON.stringify(target)} is not the name of a volume (see: ennead volume list)` };
+function diskFrom({ target, format, vdev, access, cdrom }: DiskParameters): { device: DiskConfig } | Fault {
+  if (cdrom) return { error: 'devtype cdrom is not supported: CD drives are for guests of type hvm' };
+  if (format !== '' && format !== 'raw')
+    return { error: `format ${format} is not supported: volumes are raw for guests of type pv` };
+  if (!volumeName.safeParse(target).success) return noVolume(target);
   if (vdev === '') return { error: 'it has no virtual device (vdev=xvda)' };
-  const mode = access === '' ? 'w' : ACCESS[access];
+  const mode = ACCESS[access];
   if (mode === undefined) return { error: `access ${access} is neither r nor w` };
-  const device = { vdev: vdev.replace(/^\/dev\//, ''), volume: target, access: mode };
+  const device = { vdev, volume: target, access: mode };
   if (!diskConfig.safeParse(device).success) return { error: `no virtual disk is called ${vdev}` };
   return { device };
 }
 
-/** `mac=00:16:3e:12:34:56,bridge=xenbr0`; all of it may be missing. */
+function driveFrom({ target, format, vdev, access, cdrom }: DiskParameters): { device: DriveConfig } | Fault {
+  if (vdev === '') return { error: 'it has no virtual device (vdev=hda)' };
+  if (!driveName.safeParse(vdev).success)
+    return { error: `no drive is called ${vdev}: there are hda to hdd (IDE) and sda to sdf (SATA)` };
+  const empty = target === '' || format === 'empty';
+  if (empty && !cdrom) return { error: 'it has no volume, which only a CD drive can do without (devtype=cdrom)' };
+  if (!empty && !volumeName.safeParse(target).success) return noVolume(target);
+  const kind = format === '' || format === 'empty' ? 'raw' : format;
+  if (kind !== 'raw' && kind !== 'qcow2') return { error: `format ${kind} is not supported: raw and qcow2 are` };
+  const mode = ACCESS[access];
+  if (mode === undefined) return { error: `access ${access} is neither r nor w` };
+  return {
+    device: { vdev, volume: empty ? null : target, access: cdrom ? 'r' : mode, cdrom, format: kind },
+  };
+}
+
+const noVolume = (target: string): Fault => ({
+  error: `target ${JSON.stringify(target)} is not the name of a volume (see: ennead volume list)`,
+});
+
+/** A paravirtual card: `mac=00:16:3e:12:34:56,bridge=xenbr0`; all of it may be missing. */
 export function parseVif(text: string): DeviceText<VifConfig> {
-  const device: { mac?: string; bridge?: typeof BRIDGE } = {};
-  const ignored: string[] = [];
-  for (const part of text.split(',').map((one) => one.trim())) {
-    if (part === '') continue;
-    const [key = '', value = ''] = part.split(/=(.*)/s, 2);
-    if (key === 'mac') device.mac = value.toLowerCase();
-    else if (key === 'bridge' && value !== BRIDGE)
-      return { error: `bridge ${JSON.stringify(value)} does not exist: the only one is ${BRIDGE}`, ignored };
-    else if (key === 'bridge') device.bridge = BRIDGE;
-    else if (part !== 'type=vif' && part !== 'type=pv') ignored.push(key);
-  }
-  if (device.mac !== undefined && !macAddress.safeParse(device.mac).success)
-    return { error: `mac ${device.mac} is not a unicast address like 00:16:3e:12:34:56`, ignored };
-  return { device, ignored };
+  const { found, others } = vifParameters(text);
+  const ignored = others.flatMap(([key, value]) =>
+    key === 'type' && (value === 'vif' || value === 'pv') ? [] : [key],
+  );
+  return { ...vifFrom(found), ignored };
+}
+
+/** A card of an emulated PC: as a paravirtual one, with `model=e1000`. */
+export function parseCard(text: string): DeviceText<CardConfig> {
+  const { found, others } = vifParameters(text);
+  const { type = 'ioemu', model = DEFAULT_CARD } = Object.fromEntries(others);
+  const ignored = others.flatMap(([key]) => (key === 'type' || key === 'model' ? [] : [key]));
+  if (type !== 'ioemu')
+    return {
+      error: `type ${type} is not supported: the cards of a guest of type hvm are emulated (type=ioemu)`,
+      ignored,
+    };
+  const known = cardModel.safeParse(model === 'virtio' ? 'virtio-net' : model);
+  if (!known.success) return { error: `model ${model} is not one of ${cardModel.options.join(', ')}`, ignored };
+  const vif = vifFrom(found);
+  return 'error' in vif ? { ...vif, ignored } : { device: { ...vif.device, model: known.data }, ignored };
+}
+
+type Found = { readonly mac?: string; readonly bridge?: string };
+
+function vifParameters(text: string): { found: Found; others: (readonly [string, string])[] } {
+  const parts = text.split(',').map((one) => one.trim());
+  const pairs = parts
+    .filter((part) => part !== '')
+    .map((part) => {
+      const [key = '', value = ''] = part.split(/=(.*)/s, 2);
+      return [key, value] as const;
+    });
+  const own = ({ 0: key }: readonly [string, string]): boolean => key === 'mac' || key === 'bridge';
+  return { found: Object.fromEntries(pairs.filter(own)), others: pairs.filter((pair) => !own(pair)) };
+}
+
+function vifFrom({ mac, bridge }: Found): { device: VifConfig } | Fault {
+  const address = mac?.toLowerCase();
+  if (bridge !== undefined && bridge !== BRIDGE)
+    return { error: `bridge ${JSON.stringify(bridge)} does not exist: the only one is ${BRIDGE}` };
+  if (address !== undefined && !macAddress.safeParse(address).success)
+    return { error: `mac ${address} is not a unicast address like 00:16:3e:12:34:56` };
+  return {
+    device: { ...(address === undefined ? {} : { mac: address }), ...(bridge === undefined ? {} : { bridge: BRIDGE }) },
+  };
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { parseDisk, parseVif } from './device-text.ts';
+import { parseCard, parseDisk, parseDrive, parseVif } from './device-text.ts';
 import { generatedFiles, generateParser } from './generate.ts';
 import { readGuestConfig } from './guest-config.ts';
 import { parseArgument, parseFile } from './parse.ts';
@@ -111,8 +111,8 @@ test.each([
   ['root,raw,vda,w', /no virtual disk is called vda/],
   ['root,raw,xvda,x', /access x is neither/],
   ['root,raw', /no virtual device/],
-  ['root,raw,hdc:cdrom,r', /CD-ROMs/],
-  ['root,raw,xvda,devtype=cdrom', /CD-ROMs/],
+  ['root,raw,hdc:cdrom,r', /CD drives are for guests of type hvm/],
+  ['root,raw,xvda,devtype=cdrom', /CD drives are for guests of type hvm/],
   ['', /is not the name of a volume/],
 ])('disk %j is refused', (text, error) => {
   expect(parseDisk(text).error).toMatch(error);
@@ -183,7 +183,9 @@ test.each([
   ['name="a"\nmemory="x"', 'f:2:8: memory "x" is not a number'],
   ['name="a"\nmemory=4', 'f:2:8: memory must be between 8 and 65536 (MiB)'],
   ['name="a"\nmemory=[1]', 'f:2:8: memory is a list where a single value belongs'],
-  [`${MINIMAL}type="hvm"`, 'f:3:6: type hvm is not supported: only pv is'],
+  [`${MINIMAL}type="pvh"`, 'f:3:6: type pvh is planned; pv and hvm are supported'],
+  [`${MINIMAL}type="xen"`, 'f:3:6: type xen is not supported: pv and hvm are'],
+  [`${MINIMAL}builder="xen"`, 'f:3:9: builder xen is not supported: generic, linux (both for type pv) and hvm are'],
   [`${MINIMAL}disk="x"`, 'f:3:6: disk is not a list'],
   [`${MINIMAL}disk=["a,raw,xvda,w",\n  "b,qcow2,xvdb,w"]`, 'f:4:3: disk format qcow2 is not supported'],
   [`${MINIMAL}vif=["bridge=br1"]`, 'f:3:6: vif bridge "br1" does not exist: the only one is xenbr0'],
@@ -209,5 +211,119 @@ test('what is not known or not used is a warning with its line', () => {
     'f:7: vif parameter model is not known and is ignored',
     'f:3: key usb is not known and is ignored',
     'argument "boot=c": key boot is not known and is ignored',
+  ]);
+});
+
+test.each([
+  ['win,raw,hda,rw', { vdev: 'hda', volume: 'win', access: 'w', cdrom: false, format: 'raw' }],
+  ['win,qcow2,sdb,w', { vdev: 'sdb', volume: 'win', access: 'w', cdrom: false, format: 'qcow2' }],
+  ['phy:win,hda,w', { vdev: 'hda', volume: 'win', access: 'w', cdrom: false, format: 'raw' }],
+  ['iso,raw,hdc:cdrom,r', { vdev: 'hdc', volume: 'iso', access: 'r', cdrom: true, format: 'raw' }],
+  ['file:iso,hdc:cdrom,w', { vdev: 'hdc', volume: 'iso', access: 'r', cdrom: true, format: 'raw' }],
+  ['iso,raw,hdc,r,cdrom', { vdev: 'hdc', volume: 'iso', access: 'r', cdrom: true, format: 'raw' }],
+  ['cdrom,raw,hda', { vdev: 'hda', volume: 'cdrom', access: 'w', cdrom: false, format: 'raw' }],
+  [',raw,hdc,r,devtype=cdrom', { vdev: 'hdc', volume: null, access: 'r', cdrom: true, format: 'raw' }],
+  ['vdev=hdd,devtype=cdrom,access=ro,target=', { vdev: 'hdd', volume: null, access: 'r', cdrom: true, format: 'raw' }],
+  ['vdev=hdd,devtype=cdrom,format=empty', { vdev: 'hdd', volume: null, access: 'r', cdrom: true, format: 'raw' }],
+])('drive %j is understood', (text, device) => {
+  expect(parseDrive(text)).toEqual({ device, ignored: [] });
+});
+
+test.each([
+  ['win,raw,xvda,w', /no drive is called xvda: there are hda to hdd \(IDE\) and sda to sdf/],
+  ['win,raw,hda1,w', /no drive is called hda1/],
+  ['win,vhd,hda,w', /format vhd is not supported: raw and qcow2 are/],
+  [',raw,hda,w', /only a CD drive can do without/],
+  ['/root/win.img,raw,hda,w', /is not the name of a volume/],
+  ['win,raw,hda,x', /access x is neither/],
+  ['win,raw', /no virtual device \(vdev=hda\)/],
+])('drive %j is refused', (text, error) => {
+  expect(parseDrive(text).error).toMatch(error);
+});
+
+test.each([
+  ['', { model: 'rtl8139' }],
+  ['model=e1000,mac=00:16:3E:12:34:56,type=ioemu', { model: 'e1000', mac: '00:16:3e:12:34:56' }],
+  ['model=virtio-net,bridge=xenbr0', { model: 'virtio-net', bridge: 'xenbr0' }],
+  ['model=virtio', { model: 'virtio-net' }],
+])('card %j is understood', (text, device) => {
+  expect(parseCard(text)).toEqual({ device, ignored: [] });
+});
+
+test.each([
+  ['model=ne2k_pci', /model ne2k_pci is not one of e1000, rtl8139, virtio-net/],
+  ['type=vif', /type vif is not supported: the cards of a guest of type hvm are emulated/],
+  ['mac=01:16:3e:12:34:56', /not a unicast address/],
+])('card %j is refused', (text, error) => {
+  expect(parseCard(text).error).toMatch(error);
+});
+
+const HVM = `${MINIMAL}type="hvm"\n`;
+const machine = {
+  boot: 'cd',
+  vga: 'stdvga',
+  usbTablet: false,
+  serial: false,
+  localtime: false,
+  drives: [],
+  cards: [],
+};
+const pc = { type: 'hvm', firmware: 'seabios', videoMib: 16, acpi: true, apic: true, hpet: true, machine };
+
+test.each([
+  ['type hvm alone', HVM, pc],
+  ['the older word for it', `${MINIMAL}builder="hvm"\n`, pc],
+  ['cirrus', `${HVM}vga="cirrus"\n`, { ...pc, videoMib: 8, machine: { ...machine, vga: 'cirrus' } }],
+  ['no stdvga', `${HVM}stdvga=0\nvideoram=32\n`, { ...pc, videoMib: 32, machine: { ...machine, vga: 'cirrus' } }],
+  ['no card', `${HVM}vga="none"\nvideoram=16\n`, { ...pc, videoMib: 0, machine: { ...machine, vga: 'none' } }],
+  ['a tablet', `${HVM}usb=1\nusbdevice="tablet"\n`, { ...pc, machine: { ...machine, usbTablet: true } }],
+  ['a list of a tablet', `${HVM}usb=1\nusbdevice=["tablet"]\n`, { ...pc, machine: { ...machine, usbTablet: true } }],
+  ['a serial port', `${HVM}serial="pty"\n`, { ...pc, machine: { ...machine, serial: true } }],
+  ['a list of a serial port', `${HVM}serial=["pty"]\n`, { ...pc, machine: { ...machine, serial: true } }],
+  [
+    'boot order and clock',
+    `${HVM}boot="ndc"\nlocaltime=1\n`,
+    { ...pc, machine: { ...machine, boot: 'ndc', localtime: true } },
+  ],
+  ['less firmware', `${HVM}acpi=0\napic=0\nhpet=0\nbios="seabios"\n`, { ...pc, acpi: false, apic: false, hpet: false }],
+])('a PC is emulated as the file says: %s', (_name, text, boot) => {
+  expect(readGuestConfig(text, 'f')).toMatchObject({ config: { boot, disks: [], vifs: [] }, warnings: [] });
+});
+
+test('drives and cards belong to the emulated PC', () => {
+  const text = `${HVM}disk=["win,qcow2,hda,w",",raw,hdc,r,cdrom"]\nvif=["model=e1000"]\n`;
+  const { config } = readGuestConfig(text, 'f');
+  expect(config.boot).toMatchObject({
+    machine: { drives: [{ vdev: 'hda' }, { vdev: 'hdc', volume: null }], cards: [{ model: 'e1000' }] },
+  });
+});
+
+test.each([
+  ['bios="ovmf"', 'f:4:6: bios ovmf is not supported: only seabios is'],
+  ['vga="qxl"', 'f:4:5: vga qxl is not one of stdvga, cirrus, none'],
+  ['videoram=8', 'f:4:10: videoram 8 is not one of 16, 32, 64 (MiB), which vga stdvga can have'],
+  ['boot="cda"', 'f:4:6: boot "cda" is not made of c (disk), d (CD) and n (network), each once'],
+  ['boot="cc"', 'f:4:6: boot "cc" is not made of'],
+  ['usbdevice="mouse"', 'f:4:11: usbdevice mouse is not supported: only tablet is'],
+  ['serial="/dev/ttyS0"', 'f:4:8: serial /dev/ttyS0 is not supported: pty is'],
+  ['serial=["pty","pty"]', 'f:4:8: serial names more than one port'],
+  ['acpi=2', 'f:4:6: acpi 2 is neither 0 nor 1'],
+  ['disk=["a,raw,xvda,w"]', 'f:4:7: disk no drive is called xvda'],
+  ['vif=["model=ne2k"]', 'f:4:6: vif model ne2k is not one of'],
+  [`vif=[${'"",'.repeat(9)}]`, 'f:4:5: vif must be at most 8 network cards'],
+])('for a PC %j is refused, and the place is named', (text, message) => {
+  expect(() => readGuestConfig(`${HVM}${text}`, 'f')).toThrow(message);
+});
+
+test('what a PC of Ennead does not have or does otherwise is a warning', () => {
+  const text = `${HVM}builder="linux"\nvnc=1\nvnclisten="0.0.0.0"\nsdl=0\nspice=1\ndevice_model_version="qemu-xen"\nkernel="/k"\nxen_platform_pci=1\nhap=1\n`;
+  expect(readGuestConfig(text, 'f').warnings).toEqual([
+    'f:4: builder is ignored: type is hvm',
+    'f:6: vnclisten is ignored: no port listens anywhere; to see the screen: ennead vnc',
+    'f:8: spice is ignored: the screen is shown by: ennead vnc',
+    'f:9: device_model_version is ignored: a guest of type hvm has a Qemu VM of its own',
+    'f:10: kernel is ignored: a guest of type hvm boots from its drives',
+    'f:11: xen_platform_pci is ignored: there are no Xen drivers for it: drives and cards are emulated',
+    'f:12: key hap is not known and is ignored',
   ]);
 });

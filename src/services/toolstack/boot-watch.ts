@@ -4,6 +4,8 @@
  * What a guest shows of itself without our help is its devices: a back end is Connected once something in the guest has given it a ring,
  * be it a kernel or PV GRUB. A guest without devices shows the first line of its console. A kernel does both a moment before it looks for
  * its root file system and panics if there is none: so the guest is watched on until it rests.
+ *
+ * Of a guest whose PC is emulated nobody can see so much: it runs from its firmware's first instruction on, and is watched from then.
  */
 import { RpcError } from '../../kit/rpc.ts';
 import type { DomId, ShutdownReason } from '../../xen/ports.ts';
@@ -62,6 +64,10 @@ export class BootWatch {
 
   /** Resolves to the function that ends it. */
   private async onceShown(record: GuestRecord, console: GuestConsole, show: () => void): Promise<() => Promise<void>> {
+    if (record.deviceModel !== null) {
+      show();
+      return async () => {};
+    }
     const devices = devicesOfBoot(record);
     if (devices.length > 0) return onceConnected(this.ports, devices, show);
     const unwatch = console.watch({ output: show, ended: () => {} });

@@ -1,8 +1,9 @@
-/** One operator's session. Its first line says what it is: a transfer, which takes the session over, or a JSON-RPC conversation. */
+/** One operator's session. Its first line says what it is: a transfer or a screen, which takes the session over, or a JSON-RPC conversation. */
 import { lineTransport } from '../../kit/line-transport.ts';
 import { rpcPeer } from '../../kit/rpc.ts';
 import type { ByteStream } from '../../xen/ports.ts';
 import { methodsFor } from './methods.ts';
+import { parseScreenRequest, serveScreen } from './screen.ts';
 import { replayed, StreamEnded, StreamReader } from './stream-io.ts';
 import type { Toolstack } from './toolstack.ts';
 import { parseTransferRequest, serveTransfer } from './transfer.ts';
@@ -25,6 +26,8 @@ async function beginSession(toolstack: Toolstack, stream: ByteStream): Promise<v
   const line = await reader.line(FIRST_LINE_BYTES_MAX);
   const transfer = parseTransferRequest(line);
   if (transfer) return serveTransfer(transferPorts(toolstack), transfer, reader, stream);
+  const screen = parseScreenRequest(line);
+  if (screen) return serveScreen(screenPorts(toolstack), screen, reader, stream);
   const rest = reader.takeRest();
   const replay = new Uint8Array(line.length + 1 + rest.length);
   replay.set(line);
@@ -46,4 +49,9 @@ const transferPorts = ({ volumes, ownDisks, guests, ports }: Toolstack) => ({
   ownDisks,
   log: ports.log,
   volumeUser: (volume: string) => guests.volumeUser(volume, 'r'),
+});
+
+const screenPorts = ({ guests, ports }: Toolstack) => ({
+  screenOf: (guest: string | number) => guests.screenOf(guest),
+  onInternalError: (error: unknown) => ports.log(`screen: ${String(error)}`),
 });

@@ -24,6 +24,14 @@ const KIB_PER_MIB = 1024;
 /** libxl's default; xenconsoled's bound on what it keeps. */
 const CONSOLE_LIMIT_BYTES = 1048576;
 
+/**
+ * What hvmloader asks before it starts the firmware. Its own defaults are another BIOS, and to move memory, which QEMU would not follow.
+ * @source xen/include/public/hvm/hvm_xs_strings.h; tools/firmware/hvmloader/pci.c, pci_setup
+ */
+const HVMLOADER = { bios: 'seabios', 'allow-memory-relocate': 0 };
+/** Sleep (S3) nobody could end again; to hibernate (S4) is to power off. @source tools/firmware/hvmloader/util.c, hvmloader_acpi_build_tables */
+const SLEEP_STATES = { acpi_s3: 0, acpi_s4: 1, acpi_laptop_slate: 0 };
+
 export const vmPath = (uuid: string): string => `/vm/${uuid}`;
 
 export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: DomId): NewNode[] {
@@ -35,7 +43,13 @@ export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: 
     value: String(value),
     permissions,
   });
+  const folder = (path: string, values: Readonly<Record<string, string | number>>): NewNode[] => [
+    node(path),
+    ...Object.entries(values).map(([name, value]) => node(`${path}/${name}`, value)),
+  ];
   const memoryKib = config.memoryMib * KIB_PER_MIB;
+  const { boot } = config;
+  const videoKib = boot.type === 'hvm' ? boot.videoMib * KIB_PER_MIB : 0;
   const vm = vmPath(config.uuid);
   return [
     node(home(domid)),
@@ -43,7 +57,7 @@ export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: 
     node(`${vm}/uuid`, config.uuid),
     node(`${vm}/name`, config.name),
     node(`${vm}/image`),
-    node(`${vm}/image/ostype`, 'linux'),
+    node(`${vm}/image/ostype`, config.boot.type === 'pv' ? 'linux' : 'hvm'),
     node('vm', vm),
     node('name', config.name),
     node('domid', domid),
@@ -53,7 +67,7 @@ export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: 
       node(`cpu/${vcpu}/availability`, 'online'),
     ]).flat(),
     node('memory'),
-    node('memory/static-max', memoryKib),
+    node('memory/static-max', memoryKib + videoKib),
     node('memory/target', memoryKib),
     node('device'),
     node('device/suspend'),
@@ -64,11 +78,18 @@ export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: 
     node('store'),
     node('store/port', built.storePort),
     node('store/ring-ref', built.storeGfn),
-    node('console'),
-    node('console/type', 'xenconsoled'),
-    node('console/output', 'pty'),
-    node('console/limit', CONSOLE_LIMIT_BYTES),
-    node('console/port', built.consolePort),
-    node('console/ring-ref', built.consoleGfn),
+    ...(boot.type === 'pv'
+      ? folder('console', {
+          type: 'xenconsoled',
+          output: 'pty',
+          limit: CONSOLE_LIMIT_BYTES,
+          port: built.consolePort,
+          'ring-ref': built.consoleGfn,
+        })
+      : [
+          node('memory/videoram', videoKib),
+          ...folder('hvmloader', HVMLOADER),
+          ...folder('platform', { acpi: Number(boot.acpi), ...SLEEP_STATES }),
+        ]),
   ];
 }

@@ -3,15 +3,23 @@
  * what is read back is checked like a stranger's.
  */
 import * as z from 'zod/mini';
-import { domid } from '../../contracts/builder.ts';
-import { guestConfig, macAddress } from '../../contracts/toolstack.ts';
+import { BRIDGE } from '../../contracts/bridge.ts';
+import { domid, pvBoot } from '../../contracts/builder.ts';
+import { cardConfig, guestConfig, hvmConfig, macAddress } from '../../contracts/toolstack.ts';
 import type { DomId } from '../../xen/ports.ts';
 import type { XenStore } from '../../xen/xenstore-port.ts';
 
 /** As asked for, with what Toolstack has chosen filled in: a restarted guest keeps its identity and its addresses. */
+const settledAddress = { mac: macAddress, bridge: z.literal(BRIDGE) };
+const settledHvm = z.extend(hvmConfig, {
+  machine: z.extend(hvmConfig.shape.machine, {
+    cards: z.array(z.extend(cardConfig, settledAddress)).check(z.maxLength(8)),
+  }),
+});
 const settledConfig = z.extend(guestConfig, {
   uuid: z.string(),
-  vifs: z.array(z.strictObject({ mac: macAddress, bridge: z.string() })).check(z.maxLength(8)),
+  boot: z.discriminatedUnion('type', [pvBoot, settledHvm]),
+  vifs: z.array(z.strictObject(settledAddress)).check(z.maxLength(8)),
 });
 export type SettledConfig = z.infer<typeof settledConfig>;
 
@@ -20,6 +28,8 @@ export const guestRecord = z.strictObject({
   config: settledConfig,
   /** `building`: not complete; whoever finds it so after a restart removes the guest. */
   phase: z.enum(['building', 'running', 'preserved', 'ending']),
+  /** Its Qemu VM; null: it needs none. */
+  deviceModel: z.nullable(domid),
   consolePort: z.number(),
   storageDomid: z.nullable(domid),
   networkDomid: z.nullable(domid),

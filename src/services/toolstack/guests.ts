@@ -4,9 +4,12 @@ import { RpcError } from '../../kit/rpc.ts';
 import type { DomId } from '../../xen/ports.ts';
 import { BootWatch, type EndReason, notBooting } from './boot-watch.ts';
 import { GuestConsole } from './console.ts';
-import { endDomain, type GuestPorts, startDomain } from './guest-domain.ts';
+import type { DeviceModel } from './device-model.ts';
+import { emulatedPc } from './emulated-machine.ts';
+import { type Attendants, attend, endDomain, type GuestPorts, startDomain } from './guest-domain.ts';
 import { type GuestRecord, loadRecords, recordPath, type SettledConfig, saveRecord } from './guest-record.ts';
 import { settle } from './identity.ts';
+import { changeMedium, volumesOf } from './media.ts';
 import { home } from './nodes.ts';
 import { Serial } from './serial.ts';
 
@@ -16,15 +19,15 @@ export const RESTART_WINDOW_MS = 60_000;
 const END_WAIT_MS = 120_000;
 const HOST_SHUTDOWN_WAIT_MS = 60_000;
 
-export interface Guest {
+export interface Guest extends Readonly<Attendants> {
   readonly name: string;
-  readonly console: GuestConsole;
   /** null: being built, or between two domains of a restart. */
   record: GuestRecord | null;
   config: SettledConfig;
 }
 
 interface Entry extends Guest {
+  deviceModel: DeviceModel | null;
   readonly serial: Serial;
   /** Told when the guest's present domain has ended and been dealt with. */
   readonly endWaiters: Set<(reason: EndReason) => void>;
@@ -56,7 +59,8 @@ export class Guests {
   /** Whoever uses the volume in a way that another use would disturb. */
   volumeUser(volume: string, access: 'r' | 'w'): string | null {
     for (const { name, config } of this.entries.values()) {
-      if (config.disks.some((disk) => disk.volume === volume && (disk.access === 'w' || access === 'w'))) return name;
+      if (volumesOf(config).some((used) => used.volume === volume && (used.access === 'w' || access === 'w')))
+        return name;
     }
     return null;
   }
@@ -90,7 +94,7 @@ export class Guests {
     if (this.ports.domains.info(domid)?.paused)
       throw new RpcError('guest-state', `guest ${entry.name} is paused and cannot hear; first: ennead unpause`);
     const ended = wait ? this.nextEnd(entry, END_WAIT_MS) : null;
-    await this.ports.xenstore.write(`${home(domid)}/control/shutdown`, how);
+    await this.ask(entry, domid, how);
     if (ended && (await ended) === null)
       throw new RpcError(
         'guest-timeout',
@@ -106,6 +110,38 @@ export class Guests {
     await this.ports.builder.unpause(this.running(this.entry(reference)).domid);
   }
 
+  /** An emulated PC has buttons. Its system may care, or not. */
+  async powerButton(reference: string | number): Promise<void> {
+    await this.pcOf(reference).powerButton();
+  }
+
+  screenOf(reference: string | number): DeviceModel {
+    const pc = this.pcOf(reference);
+    const { name, config } = this.entry(reference);
+    if (emulatedPc(config)?.vga === 'none')
+      throw new RpcError('guest-state', `guest ${name} has no screen (vga = "none" in its file)`);
+    return pc;
+  }
+
+  /** The guest's own `on_reboot` says what follows. */
+  async reset(reference: string | number): Promise<void> {
+    await this.pcOf(reference).reset();
+  }
+
+  /** `volume` null: takes the medium out. */
+  async changeMedium(reference: string | number, vdev: string, volume: string | null): Promise<void> {
+    const entry = this.entry(reference);
+    await entry.serial.run(async () => {
+      const record = this.running(entry);
+      const settled = (config: SettledConfig) => {
+        entry.config = config;
+        entry.record = { ...record, config };
+        return saveRecord(this.ports.xenstore, entry.record);
+      };
+      await changeMedium(this.ports, record, this.pcOf(reference), { vdev, volume }, settled);
+    });
+  }
+
   async destroy(reference: string | number): Promise<void> {
     const entry = this.entry(reference);
     await entry.serial.run(() => this.takeDown(entry, 'destroyed'));
@@ -119,7 +155,7 @@ export class Guests {
       running.map(async (entry) => {
         const ended = this.nextEnd(entry, HOST_SHUTDOWN_WAIT_MS);
         await this.ports.builder.unpause(entry.record!.domid).catch(() => {});
-        await this.ports.xenstore.write(`${home(entry.record!.domid)}/control/shutdown`, 'poweroff');
+        await this.ask(entry, entry.record!.domid, 'poweroff').catch((error: unknown) => this.ports.log(String(error)));
         await ended;
       }),
     );
@@ -135,6 +171,27 @@ export class Guests {
     return found;
   }
 
+  /** Through XenStore, if its system has said that it listens there; else through the power button of its emulated PC. */
+  private async ask(entry: Entry, domid: DomId, how: 'poweroff' | 'reboot'): Promise<void> {
+    const { xenstore } = this.ports;
+    const control = `${home(domid)}/control`;
+    const { deviceModel } = entry;
+    if (!deviceModel || (await xenstore.read(`${control}/feature-${how}`)) === '1')
+      return xenstore.write(`${control}/shutdown`, how);
+    if (how === 'poweroff') return deviceModel.powerButton();
+    throw new RpcError(
+      'guest-state',
+      `the system of guest ${entry.name} has no Xen drivers and cannot be asked to reboot; to press its reset button: ennead reset ${entry.name}`,
+    );
+  }
+
+  private pcOf(reference: string | number): DeviceModel {
+    const entry = this.entry(reference);
+    this.running(entry);
+    if (entry.deviceModel) return entry.deviceModel;
+    throw new RpcError('guest-state', `guest ${entry.name} is paravirtual: it has no emulated PC`);
+  }
+
   private running(entry: Entry): GuestRecord {
     if (entry.record?.phase === 'running') return entry.record;
     const state = entry.record?.phase === 'preserved' ? 'has ended and is preserved' : 'is being built or removed';
@@ -146,7 +203,9 @@ export class Guests {
       name: config.name,
       config,
       record,
-      console: new GuestConsole(this.ports),
+      console: new GuestConsole(),
+      deviceModel: null,
+      onDeviceModelFailed: () => this.lookForEnds(),
       serial: new Serial(),
       endWaiters: new Set(),
       boot: null,
@@ -161,7 +220,7 @@ export class Guests {
   }
 
   private async bringUp(entry: Entry, restartsMs: readonly number[]): Promise<GuestRecord> {
-    const record = await startDomain(this.ports, entry.config, entry.console, restartsMs);
+    const record = await startDomain(this.ports, entry.config, entry, restartsMs);
     entry.record = record;
     this.ports.log(`guest ${entry.name}: domain ${record.domid} runs`);
     // It may have ended before anybody knew that it was ours.
@@ -175,7 +234,7 @@ export class Guests {
     entry.boot?.ended(reason);
     entry.record = { ...record, phase: 'ending' };
     await saveRecord(this.ports.xenstore, entry.record);
-    await endDomain(this.ports, record, entry.console);
+    await endDomain(this.ports, record, entry);
     entry.record = null;
     this.ports.log(`guest ${entry.name}: domain ${record.domid} is gone (${reason})`);
     this.forget(entry, `the guest is gone: ${reason}`);
@@ -184,22 +243,25 @@ export class Guests {
 
   private lookForEnds(): void {
     for (const entry of this.entries.values()) {
-      const { record } = entry;
-      if (record?.phase !== 'running' || this.endOf(record.domid) === null) continue;
+      entry.deviceModel?.look();
+      if (this.endOf(entry) === null) continue;
       entry.serial
         .run(() => this.onEnded(entry))
         .catch((error: unknown) => this.ports.log(`guest ${entry.name}: ${String(error)}`));
     }
   }
 
-  private endOf(domid: DomId): EndReason | null {
-    const info = this.ports.domains.info(domid);
-    return info && !info.dying ? info.shutdown : 'destroyed';
+  /** A guest whose PC is emulated no more has crashed, whatever its own processors do. null: it runs, or is not to be judged. */
+  private endOf({ record, deviceModel }: Entry): EndReason | null {
+    if (record?.phase !== 'running') return null;
+    const info = this.ports.domains.info(record.domid);
+    if (!info || info.dying) return 'destroyed';
+    return info.shutdown ?? (deviceModel && deviceModel.failure !== null ? 'crash' : null);
   }
 
   private async onEnded(entry: Entry): Promise<void> {
     const { record } = entry;
-    const reason = record?.phase === 'running' ? this.endOf(record.domid) : null;
+    const reason = this.endOf(entry);
     if (!record || reason === null) return;
     const asked = this.actionFor(entry, reason);
     const action = entry.boot?.ended(reason) && asked === 'restart' ? 'destroy' : asked;
@@ -218,8 +280,9 @@ export class Guests {
     return reason === 'crash' || reason === 'watchdog' ? onCrash : 'destroy';
   }
 
-  /** Its memory and its console's backlog stay for whoever wants to look; its devices too. */
+  /** Its memory and its console's backlog stay for whoever wants to look; its devices too. Without its Qemu VM it would run on in part. */
   private async preserve(entry: Entry, record: GuestRecord): Promise<void> {
+    if (entry.deviceModel) await this.ports.builder.pause(record.domid);
     entry.record = { ...record, phase: 'preserved' };
     await saveRecord(this.ports.xenstore, entry.record);
   }
@@ -231,7 +294,7 @@ export class Guests {
       this.ports.log(`guest ${entry.name}: ${RESTARTS_MAX} restarts within ${RESTART_WINDOW_MS / 1000} s, given up`);
       return this.takeDown(entry, 'destroyed');
     }
-    await endDomain(this.ports, record, entry.console);
+    await endDomain(this.ports, record, entry);
     entry.record = null;
     try {
       await this.bringUp(entry, [...recent, nowMs]);
@@ -266,7 +329,7 @@ export class Guests {
       await xenstore.remove(recordPath(name));
     }
     for (const record of records) await this.adoptOne(record);
-    const known = new Set(records.map(({ domid }) => domid));
+    const known = new Set(records.flatMap(({ domid, deviceModel }) => [domid, deviceModel]));
     for (const { domid, role, parent } of await builder.trustRecords()) {
       if (role !== 'guest' || parent !== ownDomid || known.has(domid)) continue;
       log(`domain ${domid} was never completed and is destroyed`);
@@ -283,7 +346,7 @@ export class Guests {
       return;
     }
     try {
-      entry.console.attach(record.domid, record.consolePort);
+      await attend(this.ports, record, entry, true);
     } catch (error) {
       log(`guest ${entry.name}: no console any more: ${String(error)}`);
     }

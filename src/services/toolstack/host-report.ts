@@ -16,7 +16,12 @@ export function domainRows(
 ): DomainRow[] {
   const names = new Map<number, string>();
   for (const { domid, name } of services) if (domid !== null) names.set(domid, name);
-  for (const { record, name } of guests) if (record) names.set(record.domid, name);
+  for (const { record, name } of guests) {
+    if (!record) continue;
+    names.set(record.domid, name);
+    // As xl calls them.
+    if (record.deviceModel !== null) names.set(record.deviceModel, `${name}-dm`);
+  }
   return domains.map((domain) => ({
     name: names.get(domain.domid) ?? '(unknown)',
     domid: domain.domid,

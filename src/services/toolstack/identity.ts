@@ -1,6 +1,6 @@
 /** What Toolstack chooses for a guest that does not say it: its UUID and its network addresses. */
 import { BRIDGE } from '../../contracts/bridge.ts';
-import type { GuestConfig } from '../../contracts/toolstack.ts';
+import type { GuestConfig, VifConfig } from '../../contracts/toolstack.ts';
 import type { SettledConfig } from './guest-record.ts';
 
 /** Xen's own range of Ethernet addresses. */
@@ -9,10 +9,14 @@ const XEN_OUI = '00:16:3e';
 type Random = (length: number) => Uint8Array;
 
 export function settle(config: GuestConfig, random: Random): SettledConfig {
+  const addressed = <C extends VifConfig>(card: C) => ({ ...card, mac: card.mac ?? randomMac(random), bridge: BRIDGE });
+  const { boot } = config;
   return {
     ...config,
     uuid: config.uuid ?? randomUuid(random),
-    vifs: config.vifs.map((vif) => ({ mac: vif.mac ?? randomMac(random), bridge: BRIDGE })),
+    boot:
+      boot.type === 'pv' ? boot : { ...boot, machine: { ...boot.machine, cards: boot.machine.cards.map(addressed) } },
+    vifs: config.vifs.map(addressed),
   };
 }
 

@@ -9,6 +9,7 @@ import {
 } from '../../contracts/toolstack.ts';
 import { RpcError, type RpcMethods, rpcMethod } from '../../kit/rpc.ts';
 import type { GuestConsole } from './console.ts';
+import { emulatedPc } from './emulated-machine.ts';
 import { attachedDevices, domainRows, hostReport } from './host-report.ts';
 import { StoreAccess } from './store-access.ts';
 import type { Toolstack } from './toolstack.ts';
@@ -48,7 +49,7 @@ const done = (task: Promise<void>): Promise<Record<string, never>> => task.then(
 
 function guestHandlers(
   toolstack: Toolstack,
-): Pick<Handlers, Extract<ToolstackMethod, `guest.${string}` | `volume.${string}`>> {
+): Pick<Handlers, Extract<ToolstackMethod, `guest.${string}` | `media.${string}` | `volume.${string}`>> {
   const { guests, volumes, ports } = toolstack;
   return {
     'guest.list': async () => ({
@@ -60,6 +61,9 @@ function guestHandlers(
     'guest.destroy': ({ guest }) => done(guests.destroy(guest)),
     'guest.pause': ({ guest }) => done(guests.pause(guest)),
     'guest.unpause': ({ guest }) => done(guests.unpause(guest)),
+    'guest.powerButton': ({ guest }) => done(guests.powerButton(guest)),
+    'guest.reset': ({ guest }) => done(guests.reset(guest)),
+    'media.change': ({ guest, vdev, volume }) => done(toolstack.changeMedium(guest, vdev, volume)),
     'volume.list': () => volumes.list(),
     'volume.create': ({ name, bytes }) => done(volumes.create(name, bytes)),
     'volume.delete': ({ name }) => done(toolstack.deleteVolume(name)),
@@ -112,7 +116,9 @@ class ConsoleSession {
     return {
       'console.attach': ({ guest }) => {
         if (this.attached) throw new RpcError('busy', 'this session has a console already');
-        const { name, console, record } = guests.find(guest);
+        const { name, console, record, config } = guests.find(guest);
+        if (emulatedPc(config)?.serial === false)
+          throw new RpcError('guest-state', `guest ${name} has no serial port (serial = "pty" in its file makes one)`);
         this.watch(console);
         return { name, domid: record?.domid ?? 0 };
       },

@@ -39,6 +39,11 @@ export class StreamReader {
     return bytes;
   }
 
+  /** At least one byte, as soon as there is one. */
+  async some(): Promise<Uint8Array> {
+    return this.rest.length > 0 ? this.takeRest() : this.chunk();
+  }
+
   /** What has been read but not been asked for. */
   takeRest(): Uint8Array {
     const rest = this.rest;
@@ -82,6 +87,67 @@ export function writeAll(stream: ByteStream, bytes: Uint8Array): Promise<void> {
     };
     stream.onWritable(attempt);
   });
+}
+
+/** Output of somebody who cannot wait for the stream: it queues up to a bound. */
+export class OutputQueue {
+  private readonly waiting: Uint8Array[] = [];
+  private bytes = 0;
+  private started = false;
+  private ending = false;
+
+  /** `over` is called when everything is written after `end`, when the queue is full, or when the stream fails. */
+  constructor(
+    private readonly stream: ByteStream,
+    private readonly bytesMax: number,
+    private readonly over: () => void,
+  ) {}
+
+  push(bytes: Uint8Array): void {
+    this.bytes += bytes.length;
+    if (this.bytes > this.bytesMax) this.stop();
+    else {
+      this.waiting.push(bytes);
+      if (this.started) this.stream.onWritable(() => this.flush());
+    }
+  }
+
+  /** Nothing is written before this: `first` goes ahead of everything. */
+  start(first: Uint8Array): void {
+    this.waiting.unshift(first);
+    this.started = true;
+    this.stream.onWritable(() => this.flush());
+  }
+
+  /** When all of it is written. */
+  end(): void {
+    this.ending = true;
+    if (this.started && this.waiting.length === 0) this.stop();
+  }
+
+  private flush(): void {
+    try {
+      for (let first = this.waiting[0]; first; first = this.waiting[0]) {
+        const taken = this.stream.write(first);
+        this.bytes -= taken;
+        if (taken < first.length) {
+          this.waiting[0] = first.subarray(taken);
+          return;
+        }
+        this.waiting.shift();
+      }
+      this.stream.onWritable(null);
+      if (this.ending) this.stop();
+    } catch {
+      this.stop();
+    }
+  }
+
+  private stop(): void {
+    this.waiting.length = 0;
+    this.stream.onWritable(null);
+    this.over();
+  }
 }
 
 /** `stream` with `bytes` in front of what it still has to say. */

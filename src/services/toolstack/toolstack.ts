@@ -1,5 +1,6 @@
 /** Toolstack without its surroundings: what operators' sessions act on. main.ts gives it the real ports, tests simulated ones. */
 import { DRIVER_SETTLES_MS, isSettled, stateNode } from '../../contracts/builder.ts';
+import { QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import { RpcError } from '../../kit/rpc.ts';
 import { countStart } from '../../kit/starts.ts';
@@ -7,6 +8,7 @@ import type { HostInfo } from '../../xen/ports.ts';
 import { vdevNumber } from './device-numbers.ts';
 import type { GuestPorts } from './guest-domain.ts';
 import { Guests } from './guests.ts';
+import { OF_QEMU, type UsedVolume, volumesOf } from './media.ts';
 import { type BlockDevices, OwnDisks } from './own-disks.ts';
 import { Volumes } from './volumes.ts';
 
@@ -70,22 +72,41 @@ export class Toolstack {
     await this.ports.builder.shutdownHost();
   }
 
+  async changeMedium(guest: string | number, vdev: string, volume: string | null): Promise<void> {
+    if (volume !== null) {
+      this.checkUse({ vdev, volume, access: 'r' }, this.guests.find(guest).name);
+      await this.volumes.find(volume);
+    }
+    await this.guests.changeMedium(guest, vdev, volume);
+  }
+
   private async checkDisks(config: GuestConfig): Promise<void> {
-    const numbers = config.disks.map(({ vdev }) => vdevNumber(vdev));
-    config.disks.forEach(({ vdev, volume, access }, index) => {
-      if (numbers.indexOf(numbers[index]!) !== index || numbers[index] === null)
+    const numbers = namesOf(config).map((vdev) => ({ vdev, number: vdevNumber(vdev) }));
+    numbers.forEach(({ vdev, number }, index) => {
+      if (number === null || numbers.findIndex((other) => other.number === number) !== index)
         throw new RpcError('bad-config', `disk ${vdev}: no such virtual disk, or named twice`);
-      const user = this.guests.volumeUser(volume, access);
-      if (user !== null && user !== config.name)
-        throw new RpcError('volume-busy', `volume ${volume} is in use by guest ${user}`);
     });
-    if (config.disks.length === 0) return;
+    const used = volumesOf(config);
+    for (const use of used) if (use.vdev !== OF_QEMU) this.checkUse(use, config.name);
+    if (used.length === 0) return;
     const present = new Set((await this.volumes.list()).volumes.map(({ name }) => name));
-    const missing = config.disks.find(({ volume }) => !present.has(volume));
+    const missing = used.find(({ volume }) => !present.has(volume));
     if (missing)
       throw new RpcError(
         'volume-missing',
         `disk ${missing.vdev}: no volume ${missing.volume}; see: ennead volume list`,
       );
   }
+
+  /** Who could write to QEMU's files could be every later Qemu VM. */
+  private checkUse({ vdev, volume, access }: UsedVolume, name: string): void {
+    if (volume === QEMU_VOLUME)
+      throw new RpcError('bad-config', `disk ${vdev}: volume ${volume} holds QEMU's own files and is no guest's`);
+    const user = this.guests.volumeUser(volume, access);
+    if (user !== null && user !== name)
+      throw new RpcError('volume-busy', `volume ${volume} is in use by guest ${user}`);
+  }
 }
+
+const namesOf = ({ disks, boot }: GuestConfig): string[] =>
+  [...disks, ...(boot.type === 'hvm' ? boot.machine.drives : [])].map(({ vdev }) => vdev);

@@ -1,0 +1,90 @@
+/** Buttons and CD drives of a guest whose PC is emulated. */
+import { Argument, type Command } from 'commander';
+import { driveName } from '../../contracts/device-model.ts';
+import { volumeName } from '../../contracts/volumes.ts';
+import type { CliEnvironment } from '../environment.ts';
+import { CliError } from '../exit-codes.ts';
+import { LONG_CALL_MS, withToolstack } from '../toolstack-client.ts';
+import { reference } from './guest-reference.ts';
+import { examples, json, type Output, print } from './output.ts';
+
+const GUEST = 'its name or domid';
+/** xl's words → ours. */
+const triggers = { power: 'guest.powerButton', reset: 'guest.reset' } as const;
+type Trigger = keyof typeof triggers;
+
+export function addMachineCommands(program: Command, environment: CliEnvironment): void {
+  addButtons(program, environment);
+  addMedia(program, environment);
+}
+
+function addButtons(program: Command, environment: CliEnvironment): void {
+  const press = async (guest: string, trigger: Trigger, output: Output): Promise<void> => {
+    const params = { guest: reference(guest) };
+    await withToolstack(environment, (toolstack) => toolstack.call(triggers[trigger], params, LONG_CALL_MS));
+    print(environment, output, {}, () => `the ${trigger} button of ${guest} is pressed\n`);
+  };
+  program
+    .command('trigger')
+    .description('press a button of an emulated PC')
+    .argument('<guest>', GUEST)
+    .addArgument(new Argument('<button>', 'which one').choices(Object.keys(triggers)))
+    .addOption(json())
+    .addHelpText('after', examples('ennead trigger windows power', 'ennead trigger windows reset'))
+    .action(press);
+  program
+    .command('button-press')
+    .description("xl's older word for: trigger GUEST power")
+    .argument('<guest>', GUEST)
+    .addArgument(new Argument('<button>', 'which one').choices(['power']))
+    .addOption(json())
+    .addHelpText('after', examples('ennead button-press windows power'))
+    .action(press);
+  program
+    .command('reset')
+    .description('press the reset button of an emulated PC; its on_reboot says what follows')
+    .argument('<guest>', GUEST)
+    .addOption(json())
+    .addHelpText('after', examples('ennead reset windows'))
+    .action((guest: string, output: Output) => press(guest, 'reset', output));
+}
+
+function addMedia(program: Command, environment: CliEnvironment): void {
+  const change = (guest: string, vdev: string, volume: string | null): Promise<unknown> => {
+    const params = { guest: reference(guest), vdev, volume };
+    return withToolstack(environment, (toolstack) => toolstack.call('media.change', params, LONG_CALL_MS));
+  };
+  program
+    .command('cd-insert')
+    .description('put a volume into a CD drive of an emulated PC, instead of what is in it')
+    .argument('<guest>', GUEST)
+    .argument('<vdev>', "the drive's name in the guest's file, such as hdc", drive)
+    .argument('<volume>', 'the medium', medium)
+    .addOption(json())
+    .addHelpText('after', examples('ennead cd-insert windows hdc drivers-iso'))
+    .action(async (guest: string, vdev: string, volume: string, output: Output) => {
+      await change(guest, vdev, volume);
+      print(environment, output, {}, () => `volume ${volume} is in drive ${vdev} of ${guest}\n`);
+    });
+  program
+    .command('cd-eject')
+    .description('take the medium out of a CD drive of an emulated PC')
+    .argument('<guest>', GUEST)
+    .argument('<vdev>', "the drive's name in the guest's file, such as hdc", drive)
+    .addOption(json())
+    .addHelpText('after', examples('ennead cd-eject windows hdc'))
+    .action(async (guest: string, vdev: string, output: Output) => {
+      await change(guest, vdev, null);
+      print(environment, output, {}, () => `drive ${vdev} of ${guest} is empty\n`);
+    });
+}
+
+function drive(text: string): string {
+  if (driveName.safeParse(text).success) return text;
+  throw new CliError('usage', `no drive is called ${text}: there are hda to hdd (IDE) and sda to sdf (SATA)`);
+}
+
+function medium(text: string): string {
+  if (volumeName.safeParse(text).success) return text;
+  throw new CliError('usage', `${text} cannot be the name of a volume; see: ennead volume list`);
+}
