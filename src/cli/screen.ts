@@ -58,5 +58,5 @@ async function answerOf<S extends z.core.$ZodType>(
   const answer: unknown = JSON.parse(await patiently(onlooker, `waiting for the host: ${method}`, reader.line()));
   const refusal = screenRefusal.safeParse(answer);
   if (refusal.success) throw new RpcError(refusal.data.error.data.code, refusal.data.error.message);
-  return z.parse(z.object({ result: schema }), answer).result as z.output<S>;
+  return z.parse(schema, z.parse(z.object({ result: z.unknown() }), answer).result);
 }

@@ -26,7 +26,7 @@ import { Serial } from './serial.ts';
 export const LINK_TIMEOUT_MS = 90_000;
 /** QEMU's own start, and all of its devices. */
 export const START_TIMEOUT_MS = 90_000;
-export const ANSWER_TIMEOUT_MS = 20_000;
+export const ANSWER_TIMEOUT_MS = 45_000;
 /** A link that was closed is offered anew, or the Qemu VM has failed. */
 export const LINK_LOST_MS = 30_000;
 export const LINKS_MAX = 16;
@@ -273,7 +273,7 @@ export class DeviceModel {
   private fail(why: string): void {
     if (this.failed !== null || this.closed) return;
     this.failed = why;
-    this.ports.log(`guest ${this.guest}: Qemu VM (domain ${this.domid}) has failed: ${why}`);
+    this.ports.log(`guest ${this.guest}: Qemu VM (domain ${this.domid}) is over: ${why}`);
     this.letGo();
     this.links?.close().catch((error: unknown) => this.log(String(error)));
     this.onFailed();
