@@ -100,6 +100,8 @@ export class DeviceModel {
       (line) => this.log(line),
     );
     if (this.closed || this.failed !== null) await this.links.close();
+    // Whatever happened before somebody watched.
+    this.look();
   }
 
   /** Resolves when the guest may run. */

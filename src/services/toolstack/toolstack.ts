@@ -86,6 +86,8 @@ export class Toolstack {
       if (number === null || numbers.findIndex((other) => other.number === number) !== index)
         throw new RpcError('bad-config', `disk ${vdev}: no such virtual disk, or named twice`);
     });
+    if (config.boot.type === 'hvm' && config.disks.length + config.vifs.length > 0)
+      throw new RpcError('bad-config', `guest ${config.name}: a guest of type hvm has emulated drives and cards alone`);
     const used = volumesOf(config);
     for (const use of used) if (use.vdev !== OF_QEMU) this.checkUse(use, config.name);
     if (used.length === 0) return;

@@ -5,9 +5,11 @@ import { RpcError } from '../../../kit/rpc.ts';
 import type { BuiltDomain } from '../../../xen/memory/domain-control.ts';
 import type { MemoryDomain, MemoryXen } from '../../../xen/memory/memory-xen.ts';
 import type { DomId } from '../../../xen/ports.ts';
+import type { NodePermission } from '../../../xen/xenstore-port.ts';
 import type { Builder, Driver } from '../builder-client.ts';
 import { type FakeBackEnds, NETWORK, STORAGE, TOOLSTACK } from './fake-back-ends.ts';
 import { FakeGuestConsole } from './fake-guest-console.ts';
+import { FakeQemu } from './fake-qemu.ts';
 
 export interface FakeGuest {
   readonly domid: DomId;
@@ -18,6 +20,7 @@ export interface FakeGuest {
   connect(kind: 'vbd' | 'vif'): Promise<void>;
 }
 
+const QEMU_MIB = 96;
 const KNOWN_KERNELS = ['pvgrub', 'core'];
 
 export class FakeBuilder implements Builder {
@@ -27,6 +30,9 @@ export class FakeBuilder implements Builder {
     { domid: STORAGE, kind: 'storage', ready: true },
     { domid: NETWORK, kind: 'network', ready: true },
   ];
+  /** By their guests' domids. */
+  readonly qemus = new Map<DomId, FakeQemu>();
+  private readonly guestsOfQemus = new Map<DomId, DomId>();
   hostStopped = false;
   xen!: MemoryXen;
   backEnds!: FakeBackEnds;
@@ -38,41 +44,82 @@ export class FakeBuilder implements Builder {
     await connect('vif');
   };
 
+  /** What a Qemu VM does when it starts to run. */
+  startQemu: (qemu: FakeQemu) => void | Promise<void> = (qemu) => qemu.start();
+
   async createGuest(spec: GuestSpec) {
     const { boot } = spec;
-    if (boot.type !== 'pv' || !KNOWN_KERNELS.includes(boot.kernel))
+    if (boot.type === 'pv' && !KNOWN_KERNELS.includes(boot.kernel))
       throw new RpcError('unknown-image', 'no such kernel');
+    const built = await this.build(spec.boot.type, spec);
+    const { domid } = built;
+    this.specs.set(domid, spec);
+    const home = `/local/domain/${domid}`;
+    await this.folder(home, { domid: TOOLSTACK, access: 'none' }, { domid, access: 'read' });
+    const deviceModel = boot.type === 'hvm' ? await this.createQemu(spec, domid) : null;
+    return { ...built, deviceModel };
+  }
+
+  /** It has its home, as src/services/builder/xenstore-homes.ts makes it, and runs. */
+  private async createQemu(spec: GuestSpec, guest: DomId): Promise<DomId> {
+    const { domid } = await this.build('pv', { vcpus: 1, memoryMib: QEMU_MIB });
+    this.guestsOfQemus.set(domid, guest);
+    const home = `/local/domain/${domid}`;
+    await this.folder(home, { domid: BUILDER_DOMID, access: 'none' }, { domid, access: 'read' });
+    await this.folder(`${home}/device`, { domid: TOOLSTACK, access: 'none' }, { domid, access: 'both' });
+    await this.folder(`${home}/ennead`, { domid, access: 'none' }, { domid: TOOLSTACK, access: 'read' });
+    const { xenstore } = this.xen.domain(BUILDER_DOMID);
+    for (const [name, value] of Object.entries({ name: `${spec.name}-dm`, domid: String(domid) }))
+      await xenstore.write(`${home}/${name}`, value);
+    this.xen.domains.setTarget(domid, guest);
+    this.xen.domains.unpause(domid);
+    return domid;
+  }
+
+  private async folder(path: string, ...permissions: NodePermission[]): Promise<void> {
+    const { xenstore } = this.xen.domain(BUILDER_DOMID);
+    await xenstore.mkdir(path);
+    await xenstore.setPermissions(path, permissions);
+  }
+
+  private async build(kind: 'pv' | 'hvm', { vcpus, memoryMib }: Pick<GuestSpec, 'vcpus' | 'memoryMib'>) {
     const control = this.xen.domains;
     const context = 'system_u:system_r:guest_t';
-    const domid = control.create({
-      kind: 'pv',
-      domid: 0,
-      context,
-      uuid: new Uint8Array(16),
-      vcpus: spec.vcpus,
-      memoryMib: spec.memoryMib,
-      iommu: false,
-    });
+    const size = { vcpus, memoryMib };
+    const spec = { domid: 0, context, uuid: new Uint8Array(16), ...size, iommu: false };
+    const domid = control.create(kind === 'pv' ? { kind, ...spec } : { kind, ...spec, videoMib: 16 });
     const storePort = control.allocEventChannel(domid, XENSTORE_LOGIC_DOMID);
     const consolePort = control.allocEventChannel(domid, TOOLSTACK);
-    const store = { domid: XENSTORE_LOGIC_DOMID, port: storePort };
-    const console = { domid: TOOLSTACK, port: consolePort };
-    const image = { kernelPath: `/images/${boot.kernel}.elf`, ramdiskPaths: [], cmdline: boot.cmdline };
-    const gfns = control.build({ domid, memoryMib: spec.memoryMib, ...image, store, console, hardwareDomain: false });
-    this.specs.set(domid, spec);
-    const { xenstore } = this.xen.domain(BUILDER_DOMID);
-    await xenstore.mkdir(`/local/domain/${domid}`);
-    await xenstore.setPermissions(`/local/domain/${domid}`, [
-      { domid: TOOLSTACK, access: 'none' },
-      { domid, access: 'read' },
-    ]);
-    await xenstore.introduce(domid, gfns.storeGfn, storePort);
-    return { domid, deviceModel: null, consolePort, storePort, ...gfns };
+    const ends = {
+      store: { domid: XENSTORE_LOGIC_DOMID, port: storePort },
+      console: { domid: TOOLSTACK, port: consolePort },
+    };
+    const gfns =
+      kind === 'hvm'
+        ? control.buildHvm({ domid, ...size, ...ends, hvmloaderPath: '', firmwarePath: '', apic: true, hpet: true })
+        : control.build({
+            domid,
+            memoryMib,
+            ...ends,
+            kernelPath: '',
+            ramdiskPaths: [],
+            cmdline: '',
+            hardwareDomain: false,
+          });
+    await this.xen.domain(BUILDER_DOMID).xenstore.introduce(domid, gfns.storeGfn, storePort);
+    return { domid, consolePort, storePort, ...gfns };
   }
 
   /** The in-memory Xen tells us that a domain's processor runs for the first time. */
   started(domain: MemoryDomain, built: BuiltDomain): void {
     const { domid } = domain;
+    const ofQemu = this.guestsOfQemus.get(domid);
+    if (ofQemu !== undefined) {
+      const qemu = new FakeQemu(domain);
+      this.qemus.set(ofQemu, qemu);
+      queueMicrotask(() => void this.startQemu(qemu));
+      return;
+    }
     const { port } = built.build.console;
     domain.eventChannels.adopt(port);
     const console = new FakeGuestConsole(built.console, () => domain.eventChannels.notify(port));
@@ -93,6 +140,12 @@ export class FakeBuilder implements Builder {
   async destroy(domid: DomId): Promise<void> {
     if (!this.specs.delete(domid)) throw new RpcError('not-yours', `domain ${domid} is no guest`);
     this.guests.delete(domid);
+    for (const [qemu, guest] of this.guestsOfQemus) {
+      if (guest !== domid) continue;
+      this.guestsOfQemus.delete(qemu);
+      this.qemus.delete(guest);
+      this.xen.domains.destroy(qemu);
+    }
     this.xen.domains.destroy(domid);
   }
 

@@ -6,6 +6,7 @@ import type { NodePermission, XenStore } from '../../../xen/xenstore-port.ts';
 import { Toolstack } from '../toolstack.ts';
 import { FakeBackEnds, NETWORK, STORAGE, TOOLSTACK } from './fake-back-ends.ts';
 import { FakeBuilder, type FakeGuest } from './fake-builder.ts';
+import type { FakeQemu } from './fake-qemu.ts';
 
 const STEP_MS = 100;
 const STEPS_MAX = 5_000;
@@ -83,6 +84,14 @@ export class SimulatedHost {
     const guest = [...this.builder.guests.values()].find(({ spec }) => spec.name === name);
     if (!guest) throw new Error(`no guest ${name} runs`);
     return guest;
+  }
+
+  /** The Qemu VM of a guest that runs. */
+  qemu(name: string): FakeQemu {
+    const { domid } = this.guest(name);
+    const qemu = this.builder.qemus.get(domid);
+    if (!qemu) throw new Error(`guest ${name} has no Qemu VM`);
+    return qemu;
   }
 
   /** Guests that do what `control/shutdown` says. */
