@@ -1,48 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
-import type { DriveConfig, GuestConfig } from '../../contracts/toolstack.ts';
+import type { GuestConfig } from '../../contracts/toolstack.ts';
 import { LINES_LOGGED_MAX, LINK_LOST_MS, LINK_TIMEOUT_MS, LINKS_MAX, SCREENS_MAX } from './device-model.ts';
+import { furnish, hda, hdc, pc } from './testing/emulated-pc.ts';
 import { FakeQemu } from './testing/fake-qemu.ts';
 import { SimulatedHost } from './testing/simulated-host.ts';
 import type { Toolstack } from './toolstack.ts';
 
 const G = 16;
 const Q = 17;
-const hda: DriveConfig = { vdev: 'hda', volume: 'root', access: 'w', cdrom: false, format: 'raw' };
-const hdc: DriveConfig = { vdev: 'hdc', volume: null, access: 'r', cdrom: true, format: 'raw' };
-const card = { model: 'e1000', mac: '00:16:3e:00:00:01' } as const;
-
-type Machine = Extract<GuestConfig['boot'], { type: 'hvm' }>['machine'];
-
-const pc = (changes: Partial<GuestConfig> = {}, machine: Partial<Machine> = {}): GuestConfig => ({
-  name: 'pc',
-  memoryMib: 128,
-  vcpus: 1,
-  boot: {
-    type: 'hvm',
-    firmware: 'seabios',
-    videoMib: 16,
-    acpi: true,
-    apic: true,
-    hpet: false,
-    machine: {
-      boot: 'cd',
-      vga: 'stdvga',
-      usbTablet: true,
-      serial: true,
-      localtime: false,
-      drives: [hda, hdc],
-      cards: [card],
-      ...machine,
-    },
-  },
-  disks: [],
-  vifs: [],
-  onPoweroff: 'destroy',
-  onReboot: 'restart',
-  onCrash: 'destroy',
-  ...changes,
-});
 const web: GuestConfig = {
   ...pc(),
   name: 'web',
@@ -55,12 +21,7 @@ let before: string[];
 
 beforeEach(async () => {
   host = new SimulatedHost();
-  for (const name of ['root', 'cd1', 'cd2', QEMU_VOLUME]) host.backEnds.volumes.set(name, new Uint8Array(4096));
-  host.builder.boot = ({ domid, console }) => {
-    const qemu = host.builder.qemus.get(domid);
-    if (qemu) qemu.print('SeaBIOS\r\n');
-    else console.print('boots\r\n');
-  };
+  furnish(host);
   toolstack = await host.toolstack();
   before = host.xen.leftovers();
 });
@@ -142,8 +103,7 @@ describe('a pair', () => {
   });
 
   test('a guest that reboots gets a new pair with the same addresses', async () => {
-    const { cards: _, ...machine } = { cards: [] };
-    await create(pc({}, { ...machine, cards: [{ model: 'e1000' }] }));
+    await create(pc({}, { cards: [{ model: 'e1000' }] }));
     const mac = host.qemu('pc').machine.cards[0]?.mac;
     host.xen.domains.shutdown(G, 'reboot');
     await host.pass(1000);
@@ -208,6 +168,7 @@ describe('volumes', () => {
       { ...web, disks: [{ vdev: 'xvda', volume: 'root', access: 'r' as const }] },
       'volume-busy',
     ],
+    ['a volume that is there twice', pc({ name: 'two' }, { drives: [hda] }), 'volume-busy'],
     ['two drives of one name', pc({ name: 'two' }, { drives: [hdc, hdc] }), 'bad-config'],
     ['a disk of its own for an emulated PC', pc({ name: 'two', vifs: [{}] }, { drives: [] }), 'bad-config'],
   ])('%s is refused', async (_name, config, code) => {

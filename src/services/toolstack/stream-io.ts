@@ -115,6 +115,7 @@ export class OutputQueue {
   /** Nothing is written before this: `first` goes ahead of everything. */
   start(first: Uint8Array): void {
     this.waiting.unshift(first);
+    this.bytes += first.length;
     this.started = true;
     this.stream.onWritable(() => this.flush());
   }
