@@ -45,6 +45,7 @@ export const exitCodes = {
   'image-differs': 22,
   'no-node': 23,
   'device-model-failed': 24,
+  'no-hvm': 25,
   // As shells report a program that Ctrl+C ended.
   interrupted: 130,
 } as const satisfies Record<ToolstackError, number> & Record<string, number>;

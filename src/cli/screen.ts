@@ -1,9 +1,8 @@
 /** A guest's screen, on sessions of its own: one picture, or VNC. */
 import type { Duplex } from 'node:stream';
-import * as z from 'zod/mini';
-import { openResult, type ScreenRequest, screenRefusal, shotResult } from '../contracts/toolstack.ts';
+import { openAnswer, type ScreenRequest, shotAnswer } from '../contracts/toolstack.ts';
 import { RpcError } from '../kit/rpc.ts';
-import { type Onlooker, patiently } from './patience.ts';
+import { patiently } from './patience.ts';
 import type { OperatorSession } from './session.ts';
 import { SessionReader } from './session-reader.ts';
 import type { ToolstackAccess } from './toolstack-client.ts';
@@ -18,7 +17,7 @@ export interface OpenScreen {
 
 /** A PNG. */
 export async function takeScreenshot(access: ToolstackAccess, guest: string | number): Promise<Buffer> {
-  const { session, reader, result } = await begin(access, 'screen.shot', guest, shotResult);
+  const { session, reader, result } = await begin(access, 'screen.shot', guest, (answer) => shotAnswer.parse(answer));
   try {
     return await patiently(access, 'receiving the picture', reader.exactly(result.bytes));
   } finally {
@@ -27,36 +26,28 @@ export async function takeScreenshot(access: ToolstackAccess, guest: string | nu
 }
 
 export async function openScreen(access: ToolstackAccess, guest: string | number): Promise<OpenScreen> {
-  const { session, reader } = await begin(access, 'screen.open', guest, openResult);
+  const { session, reader } = await begin(access, 'screen.open', guest, (answer) => openAnswer.parse(answer));
   return { stream: session.stream, chunks: () => reader.chunksToEnd(), close: () => session.close() };
 }
 
-async function begin<S extends z.core.$ZodType>(
+type Answer<R> = { readonly result: R } | { readonly error: { message: string; data: { code: string } } };
+
+async function begin<R>(
   access: ToolstackAccess,
   method: ScreenRequest['method'],
   guest: string | number,
-  schema: S,
-): Promise<{ session: OperatorSession; reader: SessionReader; result: z.output<S> }> {
+  parse: (answer: unknown) => Answer<R>,
+): Promise<{ session: OperatorSession; reader: SessionReader; result: R }> {
   const session = await patiently(access, 'connecting to Toolstack', access.openSession());
   session.stream.on('error', () => {});
   try {
     const reader = new SessionReader(session);
     session.stream.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { guest } })}\n`);
-    return { session, reader, result: await answerOf(access, method, reader, schema) };
+    const answer = parse(JSON.parse(await patiently(access, `waiting for the host: ${method}`, reader.line())));
+    if ('error' in answer) throw new RpcError(answer.error.data.code, answer.error.message);
+    return { session, reader, result: answer.result };
   } catch (error) {
     session.close();
     throw error;
   }
-}
-
-async function answerOf<S extends z.core.$ZodType>(
-  onlooker: Onlooker,
-  method: string,
-  reader: SessionReader,
-  schema: S,
-): Promise<z.output<S>> {
-  const answer: unknown = JSON.parse(await patiently(onlooker, `waiting for the host: ${method}`, reader.line()));
-  const refusal = screenRefusal.safeParse(answer);
-  if (refusal.success) throw new RpcError(refusal.data.error.data.code, refusal.data.error.message);
-  return z.parse(schema, z.parse(z.object({ result: z.unknown() }), answer).result);
 }

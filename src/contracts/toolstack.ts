@@ -245,10 +245,10 @@ export const transferRequest = z.discriminatedUnion('method', [
     params: transferMethods['volume.export'],
   }),
 ]);
-export const transferAnswer = z.union([
-  z.object({ result: z.object({ bytes: z.number() }) }),
-  z.object({ error: z.object({ message: z.string(), data: z.object({ code: z.string() }) }) }),
-]);
+const refusalAnswer = z.object({
+  error: z.object({ message: z.string(), data: z.object({ code: z.string() }) }),
+});
+export const transferAnswer = z.union([z.object({ result: z.object({ bytes: z.number() }) }), refusalAnswer]);
 export const transferEnd = z.discriminatedUnion('method', [
   z.object({ method: z.literal('volume.done'), params: z.object({ bytes: z.number() }) }),
   z.object({ method: z.literal('volume.failed'), params: z.object({ code: z.string(), message: z.string() }) }),
@@ -260,14 +260,13 @@ export const screenRequest = z.discriminatedUnion('method', [
   z.strictObject({ jsonrpc: z.literal('2.0'), id: z.number(), method: z.literal('screen.open'), params: guestParams }),
 ]);
 export type ScreenRequest = z.infer<typeof screenRequest>;
-/** Of `screen.shot`: how long the PNG is that follows. */
-export const shotResult = z.object({ bytes: z.number().check(z.int(), z.minimum(1), z.maximum(SHOT_BYTES_MAX)) });
-/** Of `screen.open`: everything that follows is VNC. */
-export const openResult = z.object({});
-/** What both may answer instead. */
-export const screenRefusal = z.object({
-  error: z.object({ message: z.string(), data: z.object({ code: z.string() }) }),
-});
+/** `bytes`: how long the PNG is that follows. */
+export const shotAnswer = z.union([
+  z.object({ result: z.object({ bytes: z.number().check(z.int(), z.minimum(1), z.maximum(SHOT_BYTES_MAX)) }) }),
+  refusalAnswer,
+]);
+/** Everything that follows is VNC. */
+export const openAnswer = z.union([z.object({ result: z.object({}) }), refusalAnswer]);
 
 /** Every refusal that an operator can meet, as the words that travel; src/cli/exit-codes.ts gives each its exit code. */
 export const toolstackErrors = [
