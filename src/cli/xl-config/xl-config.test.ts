@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,6 +7,8 @@ import { generatedFiles, generateParser } from './generate.ts';
 import { readGuestConfig } from './guest-config.ts';
 import { parseArgument, parseFile } from './parse.ts';
 import type { Value } from './syntax.ts';
+
+const EXAMPLES = join(import.meta.dirname, '../../../examples');
 
 test('the committed parser is what its grammar makes', () => {
   const folder = mkdtempSync(join(tmpdir(), 'ennead-parser-'));
@@ -326,4 +328,8 @@ test('what a PC of Ennead does not have or does otherwise is a warning', () => {
     'f:11: xen_platform_pci is ignored: there are no Xen drivers for it: drives and cards are emulated',
     'f:12: key hap is not known and is ignored',
   ]);
+});
+
+test.each(readdirSync(EXAMPLES))('example %s is understood without a warning', (file) => {
+  expect(readGuestConfig(readFileSync(join(EXAMPLES, file), 'utf8'), file).warnings).toEqual([]);
 });

@@ -51,7 +51,8 @@ const transferPorts = ({ volumes, ownDisks, guests, ports }: Toolstack) => ({
   volumeUser: (volume: string) => guests.volumeUser(volume, 'r'),
 });
 
-const screenPorts = ({ guests, ports }: Toolstack) => ({
+const screenPorts = ({ guests, ports, screens }: Toolstack) => ({
+  screens,
   screenOf: (guest: string | number) => guests.screenOf(guest),
   onInternalError: (error: unknown) => ports.log(`screen: ${String(error)}`),
 });

@@ -20,6 +20,7 @@ import { RpcError, type RpcMethod, type RpcPeer, rpcMethod, rpcPeer } from '../.
 import type { Clock, DomainControl, DomId, Log } from '../../xen/ports.ts';
 import type { ConsoleLine, LineEvents } from './console-line.ts';
 import { printable } from './printable.ts';
+import { type ScreenSession, ScreenSessions, type ScreenWatcher } from './screen-sessions.ts';
 import { Serial } from './serial.ts';
 
 /** The boot of a kernel, under an emulated processor at worst. */
@@ -32,27 +33,13 @@ export const LINK_LOST_MS = 30_000;
 export const LINKS_MAX = 16;
 /** A guest can make its machine do these things without end. */
 export const LINES_LOGGED_MAX = 100;
-/** Of one guest, at once. */
-export const SCREENS_MAX = 4;
 const SERIAL_BYTES_MAX = 4096;
-const SCREEN_BYTES_MAX = 16 * 1024;
 const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 export interface DeviceModelPorts extends LinkPorts {
   readonly clock: Clock;
   readonly domains: Pick<DomainControl, 'info'>;
   readonly log: Log;
-}
-
-export interface ScreenWatcher {
-  data(bytes: Uint8Array): void;
-  closed(): void;
-}
-
-export interface ScreenSession {
-  /** Resolves when the Qemu VM has taken them. */
-  send(bytes: Uint8Array): Promise<void>;
-  close(): void;
 }
 
 interface Conversation {
@@ -73,8 +60,11 @@ export class DeviceModel {
   private linesLogged = 0;
   private serial: LineEvents | null = null;
   private serialBusy = false;
-  private readonly screens = new Map<number, ScreenWatcher>();
-  private lastScreen = 0;
+  private readonly screens = new ScreenSessions({
+    open: async (session) => void (await this.call('screen.open', { session }, z.unknown())),
+    notify: (method, params) => this.conversation?.peer.notify(method, params),
+    drained: () => this.conversation?.link.drained() ?? Promise.resolve(),
+  });
   private readonly shots = new Serial();
 
   /** `guest`: the name, for messages. `onFailed` is called once. */
@@ -137,25 +127,8 @@ export class DeviceModel {
     });
   }
 
-  async openScreen(watcher: ScreenWatcher): Promise<ScreenSession> {
-    if (this.screens.size >= SCREENS_MAX)
-      throw new RpcError('busy', `the screen of guest ${this.guest} is shown ${SCREENS_MAX} times already`);
-    this.lastScreen += 1;
-    const session = this.lastScreen;
-    // Before the answer: the first bytes may overtake it.
-    this.screens.set(session, watcher);
-    try {
-      await this.call('screen.open', { session }, z.unknown());
-    } catch (error) {
-      this.screens.delete(session);
-      throw error;
-    }
-    return {
-      send: (bytes) => this.sendScreen(session, bytes),
-      close: () => {
-        if (this.screens.delete(session)) this.conversation?.peer.notify('screen.closed', { session });
-      },
-    };
+  openScreen(watcher: ScreenWatcher): Promise<ScreenSession> {
+    return this.screens.open(watcher);
   }
 
   /** The guest's serial port, for its console. */
@@ -200,7 +173,7 @@ export class DeviceModel {
   private lost(link: MessageLink, why: string): void {
     if (this.conversation?.link !== link) return;
     this.conversation = null;
-    this.endScreens();
+    this.screens.endAll();
     if (this.closed || this.failed !== null) return;
     this.log(`its link is lost: ${why}`);
     this.expectLink(`its link is lost (${why})`);
@@ -283,7 +256,7 @@ export class DeviceModel {
 
   private letGo(): void {
     this.cancelLoss();
-    this.endScreens();
+    this.screens.endAll();
     for (const wake of [...this.waiting]) wake();
     this.conversation?.link.close();
     this.conversation = null;
@@ -301,9 +274,8 @@ export class DeviceModel {
       });
     return {
       'serial.data': checked('serial.data', ({ data }) => this.serial?.output(textToBytes(data))),
-      // Of a session that has just ended here nobody wants anything.
-      'screen.data': checked('screen.data', ({ session, data }) => this.screens.get(session)?.data(textToBytes(data))),
-      'screen.closed': checked('screen.closed', ({ session }) => this.endScreen(session)),
+      'screen.data': checked('screen.data', (data) => this.screens.data(data)),
+      'screen.closed': checked('screen.closed', ({ session }) => this.screens.end(session)),
       'machine.event': checked('machine.event', ({ what }) => {
         this.log(`machine: ${what}`);
         if (what === 'crashed') this.fail('QEMU has ended');
@@ -323,26 +295,6 @@ export class DeviceModel {
       this.serial?.room();
     });
     return taken.length;
-  }
-
-  private async sendScreen(session: number, bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; at += SCREEN_BYTES_MAX) {
-      const { conversation } = this;
-      if (!conversation || !this.screens.has(session)) return;
-      const data = bytesToText(bytes.subarray(at, at + SCREEN_BYTES_MAX));
-      conversation.peer.notify('screen.data', { session, data });
-      await conversation.link.drained();
-    }
-  }
-
-  private endScreen(session: number): void {
-    const watcher = this.screens.get(session);
-    this.screens.delete(session);
-    watcher?.closed();
-  }
-
-  private endScreens(): void {
-    for (const session of [...this.screens.keys()]) this.endScreen(session);
   }
 
   private log(line: string): void {

@@ -282,7 +282,10 @@ export class Guests {
 
   /** Its memory and its console's backlog stay for whoever wants to look; its devices too. Without its Qemu VM it would run on in part. */
   private async preserve(entry: Entry, record: GuestRecord): Promise<void> {
-    if (entry.deviceModel) await this.ports.builder.pause(record.domid);
+    if (entry.deviceModel)
+      await this.ports.builder
+        .pause(record.domid)
+        .catch((error: unknown) => this.ports.log(`guest ${entry.name}: ${String(error)}`));
     entry.record = { ...record, phase: 'preserved' };
     await saveRecord(this.ports.xenstore, entry.record);
   }

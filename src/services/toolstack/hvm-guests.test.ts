@@ -1,7 +1,8 @@
+import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
-import { LINES_LOGGED_MAX, LINK_LOST_MS, LINK_TIMEOUT_MS, LINKS_MAX, SCREENS_MAX } from './device-model.ts';
+import { LINES_LOGGED_MAX, LINK_LOST_MS, LINK_TIMEOUT_MS, LINKS_MAX } from './device-model.ts';
 import { furnish, hda, hdc, pc } from './testing/emulated-pc.ts';
 import { FakeQemu } from './testing/fake-qemu.ts';
 import { SimulatedHost } from './testing/simulated-host.ts';
@@ -279,22 +280,6 @@ describe('buttons, serial port and screen', () => {
     expect(await host.during(deviceModel!.screenshot())).toEqual(host.qemu('pc').shot);
     expect(host.qemu('pc').asked.filter(({ method }) => method === 'screen.part')).toHaveLength(2);
   });
-
-  test('a screen is shown from its first byte, and to so many at once', async () => {
-    await create();
-    const { deviceModel } = toolstack.guests.find('pc');
-    const heard: string[] = [];
-    const watcher = { data: (bytes: Uint8Array) => void heard.push(new TextDecoder().decode(bytes)), closed: () => {} };
-    const sessions = [];
-    for (let count = 0; count < SCREENS_MAX; count += 1)
-      sessions.push(await host.during(deviceModel!.openScreen(watcher)));
-    expect(heard).toEqual(Array(SCREENS_MAX).fill('RFB 003.008\n'));
-    await expect(deviceModel!.openScreen(watcher)).rejects.toMatchObject({ code: 'busy' });
-    await host.during(sessions[0]!.send(new TextEncoder().encode('hello')));
-    sessions[0]!.close();
-    await host.pass();
-    expect(host.qemu('pc')).toMatchObject({ screenInput: 'hello', screensClosed: [1] });
-  });
 });
 
 describe('a Qemu VM that is not what it should be', () => {
@@ -478,6 +463,35 @@ test('a Qemu VM that never answers holds up nobody: neither its guest’s end no
   await host.pass(LINK_TIMEOUT_MS + 5000);
   expect(await creation).toMatchObject({ code: 'device-model-failed' });
   expect([lives(G), lives(Q), lives(18)]).toEqual([false, false, true]);
+});
+
+test('whenever a Qemu VM ends or closes its link, its pair goes and nobody else notices', async () => {
+  await create(web);
+  const others = host.xen.leftovers();
+  const ways = fc.constantFrom('crashes', 'closes its link', 'cuts a message');
+  await fc.assert(
+    fc.asyncProperty(fc.nat(30), ways, async (delaySteps, way) => {
+      const qemus: FakeQemu[] = [];
+      host.builder.startQemu = async (qemu) => {
+        qemus.push(qemu);
+        qemu.offersAgain = false;
+        await qemu.start();
+      };
+      const creation = toolstack.createGuest(pc()).catch((error: unknown) => error);
+      for (let step = 0; step < delaySteps; step += 1) await new Promise((resolve) => setTimeout(resolve, 0));
+      while (qemus.length === 0) await host.pass();
+      const { domain, link } = qemus[0]!;
+      if (way === 'crashes') host.xen.domains.shutdown(domain.domid, 'crash');
+      else if (way === 'closes its link') link?.close();
+      else await oversized(domain).catch(() => {});
+      await host.during(creation);
+      for (let waitedMs = 0; toolstack.guests.all().length > 1 && waitedMs < 200_000; waitedMs += 1000)
+        await host.pass(1000);
+      expect(toolstack.guests.all().map(({ name }) => name)).toEqual(['web']);
+      expect(host.xen.leftovers()).toEqual(others);
+    }),
+    { numRuns: 12 },
+  );
 });
 
 /** A frame's header that promises more than any message may have, put into a page of its own that it offers anew. */

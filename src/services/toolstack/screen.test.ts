@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { streamPair } from '../../xen/memory/byte-stream.ts';
 import type { ByteStream } from '../../xen/ports.ts';
 import { serveConnection } from './connection.ts';
+import { SCREENS_MAX } from './screen.ts';
 import { OutputQueue } from './stream-io.ts';
 import { furnish, pc } from './testing/emulated-pc.ts';
 import { SimulatedHost } from './testing/simulated-host.ts';
@@ -113,6 +114,17 @@ test.each([
   const { bytes, ended } = await received(ask(method, guest).client);
   expect(JSON.parse(new TextDecoder().decode(bytes))).toMatchObject({ id: 1, error: { data: { code } } });
   expect(ended).toBe(true);
+});
+
+test('so many screens are shown at once, and room is made when one is closed', async () => {
+  await create();
+  const shown = Array.from({ length: SCREENS_MAX }, () => ask('screen.open'));
+  for (const { client } of shown) await received(client);
+  const refused = await received(ask('screen.shot').client);
+  expect(JSON.parse(new TextDecoder().decode(refused.bytes))).toMatchObject({ error: { data: { code: 'busy' } } });
+  shown[0]!.client.close();
+  await host.during(shown[0]!.over);
+  expect((await received(ask('screen.shot').client)).bytes.length).toBeGreaterThan(host.qemu('pc').shot.length);
 });
 
 test('a queue of output keeps the order, writes nothing before its start, and gives up when it is full', async () => {

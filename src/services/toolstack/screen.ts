@@ -5,12 +5,15 @@ import type { ByteStream } from '../../xen/ports.ts';
 import type { DeviceModel } from './device-model.ts';
 import { OutputQueue, StreamEnded, type StreamReader, writeAll } from './stream-io.ts';
 
-/** What may wait for an operator who does not read: the largest screen, once. */
-export const SCREEN_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+/** Of all guests, at once: each may hold so many bytes of this VM's memory for an operator who does not read. */
+export const SCREENS_MAX = 4;
+const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface ScreenPorts {
   screenOf(guest: string | number): DeviceModel;
   onInternalError(error: unknown): void;
+  /** The sessions under way. */
+  readonly screens: Set<ByteStream>;
 }
 
 /** null: the session's first line asks for something else. */
@@ -33,6 +36,9 @@ export async function serveScreen(
   const answer = (rest: object): Uint8Array =>
     new TextEncoder().encode(`${JSON.stringify({ jsonrpc: '2.0', id, ...rest })}\n`);
   try {
+    if (ports.screens.size >= SCREENS_MAX)
+      throw new RpcError('busy', `${SCREENS_MAX} screens are shown already; close another one`);
+    ports.screens.add(stream);
     const screen = ports.screenOf(params.guest);
     if (method === 'screen.open') await showScreen(screen, answer({ result: {} }), reader, stream);
     else {
@@ -46,6 +52,7 @@ export async function serveScreen(
     const { code, message } = error instanceof RpcError ? error : new RpcError('internal', 'internal error');
     await writeAll(stream, answer({ error: { code: -32000, message, data: { code } } })).catch(() => {});
   } finally {
+    ports.screens.delete(stream);
     stream.close();
   }
 }
@@ -61,7 +68,7 @@ async function showScreen(
   const over = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const output = new OutputQueue(stream, SCREEN_QUEUE_BYTES_MAX, () => end());
+  const output = new OutputQueue(stream, QUEUE_BYTES_MAX, () => end());
   const session = await screen.openScreen({ data: (bytes) => output.push(bytes), closed: () => output.end() });
   output.start(answer);
   const input = async (): Promise<void> => {

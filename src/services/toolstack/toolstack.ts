@@ -4,7 +4,7 @@ import { QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import { RpcError } from '../../kit/rpc.ts';
 import { countStart } from '../../kit/starts.ts';
-import type { HostInfo } from '../../xen/ports.ts';
+import type { ByteStream, HostInfo } from '../../xen/ports.ts';
 import { vdevNumber } from './device-numbers.ts';
 import type { GuestPorts } from './guest-domain.ts';
 import { Guests } from './guests.ts';
@@ -25,6 +25,8 @@ export class Toolstack {
   readonly guests: Guests;
   readonly volumes: Volumes;
   readonly ownDisks: OwnDisks;
+  /** The operators' sessions that show one. */
+  readonly screens = new Set<ByteStream>();
 
   constructor(readonly ports: ToolstackPorts) {
     const session = Array.from(ports.random(SESSION_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join('');
