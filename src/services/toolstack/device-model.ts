@@ -149,7 +149,7 @@ export class DeviceModel {
     else if (info.shutdown !== null) this.fail(`it has ended (${info.shutdown})`);
   }
 
-  /** Unmaps its page: a dead domain is not gone before that. */
+  /** Lets go of it, and tells whoever waits for it so. Unmaps its page: a dead domain is not gone before that. */
   async close(): Promise<void> {
     this.closed = true;
     this.letGo();

@@ -144,6 +144,8 @@ export class Guests {
 
   async destroy(reference: string | number): Promise<void> {
     const entry = this.entry(reference);
+    // Nobody waits any more for a Qemu VM that does not answer.
+    await entry.deviceModel?.close();
     await entry.serial.run(() => this.takeDown(entry, 'destroyed'));
   }
 

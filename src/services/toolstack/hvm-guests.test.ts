@@ -494,6 +494,21 @@ test('whenever a Qemu VM ends or closes its link, its pair goes and nobody else 
   );
 });
 
+test('destroy waits for no Qemu VM that does not answer', async () => {
+  host.builder.startQemu = async (qemu) => {
+    qemu.answers['machine.start'] = () => new Promise(() => {});
+    await qemu.start();
+  };
+  const creation = toolstack.createGuest(pc({ onCrash: 'restart' })).catch((error: unknown) => error);
+  await host.pass(1000);
+  await toolstack.guests.destroy('pc');
+  expect(await creation).toMatchObject({
+    code: 'device-model-failed',
+    message: expect.stringMatching(/its guest is removed/),
+  });
+  expect([lives(G), lives(Q), toolstack.guests.all()]).toEqual([false, false, []]);
+});
+
 /** A frame's header that promises more than any message may have, put into a page of its own that it offers anew. */
 async function oversized(domain: FakeQemu['domain']): Promise<void> {
   const { region, refs } = domain.grants.share(5, 1, true);

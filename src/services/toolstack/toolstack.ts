@@ -98,7 +98,9 @@ export class Toolstack {
     if (missing)
       throw new RpcError(
         'volume-missing',
-        `disk ${missing.vdev}: no volume ${missing.volume}; see: ennead volume list`,
+        missing.vdev === OF_QEMU
+          ? `no volume ${QEMU_VOLUME}, which has QEMU's files: the disk of a new host holds it`
+          : `disk ${missing.vdev}: no volume ${missing.volume}; see: ennead volume list`,
       );
   }
 
