@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fetchNewest } from './apt.ts';
+import { fetchNewest, packagesIn } from './apt.ts';
 import type { Job } from './step.ts';
 
 let dir: string;
@@ -35,5 +35,21 @@ describe('fetchNewest()', () => {
   it('names what it tried when nothing is served, and says so when nothing is listed', async () => {
     await expect(fetchNewest(job(), 'xen', ['2', '1'], dir, archive([]))).rejects.toThrow('tried 2, 1');
     await expect(fetchNewest(job(), 'xen', [], dir, archive([]))).rejects.toThrow('no suitable version');
+  });
+});
+
+describe('packagesIn()', () => {
+  it("reads names and versions from apt's file names, and takes packages only", async () => {
+    const files = ['lock', 'qemu-system-xen_1%3a7.2+dfsg-7_amd64.deb', 'zlib1g_1%3a1.2.13.dfsg-1_amd64.deb'];
+    for (const file of files) await writeFile(join(dir, file), file);
+    expect((await packagesIn(dir)).map(({ name, version }) => `${name} ${version}`)).toEqual([
+      'qemu-system-xen 1:7.2+dfsg-7',
+      'zlib1g 1:1.2.13.dfsg-1',
+    ]);
+  });
+
+  it('does not guess the version of a file with another name', async () => {
+    await writeFile(join(dir, 'odd.deb'), '');
+    await expect(packagesIn(dir)).rejects.toThrow('odd.deb');
   });
 });

@@ -18,6 +18,8 @@ export interface Apt {
   /** Downloads a source package's files (.dsc, tarballs) into `dir`. */
   downloadSource(name: string, version: string, dir: string): Promise<void>;
   downloadPackage(name: string, version: string, dir: string): Promise<void>;
+  /** Downloads the newest version with everything that it depends on, whatever this machine has installed. */
+  downloadWithDependencies(name: string, dir: string): Promise<void>;
 }
 
 /** Makes the private lists and updates them; once per build, however many steps ask. */
@@ -37,8 +39,18 @@ export async function openApt(job: Job): Promise<Apt> {
       }),
     downloadPackage: (name, version, dir) =>
       job.run(['apt-get', ...options, 'download', `${name}=${version}`], { cwd: dir }),
+    downloadWithDependencies: (name, dir) => job.run(['apt-get', ...options, ...elsewhere(dir), name]),
   };
 }
+
+/** An installation into a machine that has nothing, as far as its download. */
+const elsewhere = (dir: string): readonly string[] => [
+  '-oDir::State::status=/dev/null',
+  `-oDir::Cache::archives=${dir}`,
+  // Of this machine's own installation, which nobody touches.
+  '-oDebug::NoLocking=1',
+  ...['--yes', '--no-install-recommends', '--download-only', 'install'],
+];
 
 const updates = new Map<string, Promise<void>>();
 
@@ -137,6 +149,18 @@ export async function fetchNewest(
   }
   const tried = versions.length === 0 ? 'the lists name no suitable version' : `tried ${versions.join(', ')}`;
   throw new Error(`${name} cannot be fetched from Debian's archive: ${tried}`);
+}
+
+/** Downloaded packages, by the names that apt gives their files: `name_version_architecture.deb`. */
+export async function packagesIn(dir: string): Promise<Material[]> {
+  const files = (await readdir(dir)).filter((file) => file.endsWith('.deb')).sort();
+  return Promise.all(
+    files.map(async (file) => {
+      const [name, version] = file.split('_').map(decodeURIComponent);
+      if (!name || !version) throw new Error(`apt has downloaded ${file}, whose name tells no version`);
+      return { name, version, sha256: await digestFile(join(dir, file)) };
+    }),
+  );
 }
 
 async function materialsIn(dir: string, version: string): Promise<Material[]> {

@@ -7,15 +7,21 @@ import { exampleGuest } from './steps/guest.ts';
 import { archiveName, baseImage, type CarriedImage, type InitramfsOptions, initramfsStep } from './steps/initramfs.ts';
 import { type KernelName, kernels } from './steps/kernel.ts';
 import { policy } from './steps/policy.ts';
+import { HVMLOADER, hvmloader, qemuVolume } from './steps/qemu.ts';
 import { runtime } from './steps/runtime.ts';
-import { linuxSource, quickjsSource, xenSource } from './steps/sources.ts';
+import { linuxSource, qemuPackages, quickjsSource, xenSource, xenTools } from './steps/sources.ts';
 import { xen } from './steps/xen.ts';
 import { xenstored } from './steps/xenstored.ts';
 
-const PV_GRUB: CarriedImage = { package: 'grub-xen-host', path: '/usr/lib/grub-xen/grub-x86_64-xen.bin' };
+/** What guests start with. */
+const GUEST_IMAGES: Readonly<Record<string, CarriedImage>> = {
+  'pvgrub.elf': { package: 'grub-xen-host', path: '/usr/lib/grub-xen/grub-x86_64-xen.bin' },
+  hvmloader: { step: hvmloader, file: HVMLOADER },
+  'bios-256k.bin': { package: 'seabios', path: '/usr/share/seabios/bios-256k.bin' },
+};
 
 /** Whom each builder builds: their kernels and archives travel in its own. */
-const BUILT_BY_BUILDER: readonly ServiceName[] = ['blkback', 'netback', 'toolstack'];
+const BUILT_BY_BUILDER: readonly ServiceName[] = ['blkback', 'netback', 'toolstack', 'qemu'];
 const BUILT_BY_BOOTSTRAPPER: readonly ServiceName[] = ['xenstore-state', 'xenstore-logic', 'builder', 'pciback'];
 
 function kernelImage(kernel: KernelName): [string, CarriedImage] {
@@ -55,7 +61,7 @@ function initramfsSteps(): ReadonlyMap<ServiceName, Step> {
   for (const service of BUILT_BY_BOOTSTRAPPER.filter((name) => name !== 'builder')) add(service);
   // Bootstrapper has a kernel of its own for the VMs that it builds, and Builder gets that one.
   const { [SHARED_KERNEL[0]]: _, ...images } = imagesFor(BUILT_BY_BUILDER, steps);
-  add('builder', { ...images, 'pvgrub.elf': PV_GRUB }, { behind: SHARED_KERNEL });
+  add('builder', { ...images, ...GUEST_IMAGES }, { behind: SHARED_KERNEL });
   add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps), { whole: true });
   return steps;
 }
@@ -70,6 +76,8 @@ export const steps: readonly Step[] = [
   linuxSource,
   xenSource,
   quickjsSource,
+  qemuPackages,
+  xenTools,
   exampleGuest,
   xen,
   kernels.core,
@@ -77,6 +85,8 @@ export const steps: readonly Step[] = [
   kernels.pci,
   runtime,
   policy,
+  qemuVolume,
+  hvmloader,
   hostDisk,
   exampleDisk,
   ...initramfs.values(),

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
 import { DISK_LABEL, ext4Label } from '../../services/blkback/disk.ts';
 import { buildEnvironment, CommandLog, runCommand } from '../command.ts';
 import { toolboxOf } from '../packages.ts';
-import type { Artifact, Job } from '../step.ts';
-import { EXAMPLE_VOLUME, exampleDisk } from './disk.ts';
+import type { Artifact, Job, Step } from '../step.ts';
+import { EXAMPLE_VOLUME, exampleDisk, hostDisk } from './disk.ts';
 
 const GUEST_BYTES = 64 << 20;
 const GUEST_TEXT = 'a boot loader';
@@ -22,14 +23,15 @@ beforeEach(async () => {
   await guest.write(GUEST_TEXT, GUEST_BYTES / 2);
   await guest.truncate(GUEST_BYTES);
   await guest.close();
+  await writeFile(join(folder, 'qemu.img'), "QEMU's files");
 });
 afterEach(async () => {
   await log.close();
   await rm(folder, { recursive: true });
 });
 
-/** Builds the example disk around a guest that is nearly all holes; returns the image's path. */
-async function buildExampleDisk(): Promise<string> {
+/** Builds a disk, with a guest that is nearly all holes; returns the image's path. */
+async function build(disk: Step): Promise<string> {
   const [outDir, scratchDir] = [join(folder, 'out'), join(folder, 'scratch')];
   for (const dir of [outDir, scratchDir]) await mkdir(dir);
   const { signal } = new AbortController();
@@ -44,15 +46,15 @@ async function buildExampleDisk(): Promise<string> {
     capture: (argv, options) => runCommand(argv, log, signal, options),
     log: (line) => log.line(line),
   };
-  await exampleDisk.build(job);
-  return join(outDir, 'example-disk.raw');
+  await disk.build(job);
+  return join(outDir, `${disk.name}.raw`);
 }
 
 const debugfs = (image: string, request: string): string =>
   execFileSync('debugfs', ['-R', request, image], { env: buildEnvironment(), encoding: 'utf8', stdio: 'pipe' });
 
 it("the example disk holds the guest's disk as BlkBack would have made it, and no hole of it takes room", async () => {
-  const image = await buildExampleDisk();
+  const image = await build(exampleDisk);
   const volume = `/volumes/${EXAMPLE_VOLUME}.img`;
   const described = debugfs(image, `stat ${volume}`);
   expect(described).toMatch(/Type: regular +Mode: +0600/);
@@ -69,6 +71,11 @@ it("the example disk holds the guest's disk as BlkBack would have made it, and n
   await start.read(superblock, 0, superblock.length, 0);
   await start.close();
   expect(ext4Label(superblock)).toBe(DISK_LABEL);
+});
+
+it("the host's disk has QEMU's files as a volume", async () => {
+  const image = await build(hostDisk);
+  expect(debugfs(image, `cat /volumes/${QEMU_VOLUME}.img`)).toBe("QEMU's files");
 });
 
 it("the example disk's volume is the one that the example guest's file names", async () => {

@@ -1,10 +1,12 @@
 /** The storage of a virtual host: what BlkBack finds on its controller. Sparse, so it costs nothing until it is written. */
 import { join } from 'node:path';
+import { QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
 import { SOURCE_DATE_EPOCH } from '../command.ts';
 import { digestFile } from '../digest.ts';
 import type { Job, Step } from '../step.ts';
 import { fileSystemRecipe, makeFileSystem } from './file-system.ts';
 import { exampleGuest } from './guest.ts';
+import { QEMU_IMAGE, qemuVolume } from './qemu.ts';
 
 const SIZE_MIB = 8192;
 /** As BlkBack has them: src/services/blkback/volume-store.ts. */
@@ -47,12 +49,16 @@ function diskStep({ name, summary, needs, uuid, volumes }: Disk): Step {
   };
 }
 
+const qemuFiles = (job: Job): Readonly<Record<string, string>> => ({
+  [QEMU_VOLUME]: job.artifact(qemuVolume).path(QEMU_IMAGE),
+});
+
 export const hostDisk = diskStep({
   name: 'host-disk',
-  summary: 'the storage of a virtual host: ext4, with an empty folder for volumes',
-  needs: [],
+  summary: "the storage of a virtual host: ext4, with a folder for volumes and QEMU's files in it",
+  needs: [qemuVolume],
   uuid: '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000001',
-  volumes: () => ({}),
+  volumes: qemuFiles,
 });
 
 /** The volume that examples/debian.cfg boots from. */
@@ -61,7 +67,7 @@ export const EXAMPLE_VOLUME = 'debian';
 export const exampleDisk = diskStep({
   name: 'example-disk',
   summary: 'the same with the example guest on it, as a volume',
-  needs: [exampleGuest],
+  needs: [qemuVolume, exampleGuest],
   uuid: '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000003',
-  volumes: (job) => ({ [EXAMPLE_VOLUME]: job.artifact(exampleGuest).path('guest.raw') }),
+  volumes: (job) => ({ ...qemuFiles(job), [EXAMPLE_VOLUME]: job.artifact(exampleGuest).path('guest.raw') }),
 });

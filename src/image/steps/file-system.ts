@@ -21,13 +21,16 @@ export interface FileSystem {
   readonly uuid: string;
   readonly sizeMib: number;
   readonly inodes: number;
+  /** Whoever mounts it only reads it, so it needs no journal. */
+  readonly readOnly?: true;
   /** fakeroot's memory of who owns what; without it everything belongs to root. */
   readonly ownersFile?: string;
 }
 
 export async function makeFileSystem(job: Job, fs: FileSystem): Promise<void> {
   const owners = fs.ownersFile === undefined ? [] : ['-i', fs.ownersFile];
-  const shape = `-q -t ext4 -m 0 -J size=16 -N ${fs.inodes}`.split(' ');
+  const journal = fs.readOnly ? '-O ^has_journal' : '-J size=16';
+  const shape = `-q -t ext4 -m 0 ${journal} -N ${fs.inodes}`.split(' ');
   const extended = `hash_seed=${fs.uuid},lazy_itable_init=0,lazy_journal_init=1`;
   const names = ['-L', fs.label, '-U', fs.uuid, '-E', extended];
   const mke2fs = ['mke2fs', ...shape, ...names, '-d', fs.root, fs.image, `${fs.sizeMib}M`];

@@ -16,6 +16,7 @@ const PATCHES = [
   'no-mp-table',
   'pciback-answers',
   'scatterlist-pools',
+  'tap-without-ip',
   'xen-frequency',
 ].map((name) => join(FOLDER, `${name}.patch`));
 const FRAGMENTS: Record<KernelName, readonly string[]> = {
