@@ -75,9 +75,10 @@ declare module 'ennead:rt' {
   // ---- processes and sockets -----------------------------------------------------------------------
   /**
    * Starts a program (absolute path in argv[0]) with exactly the environment given; its standard descriptors are set to blocking, those not given
-   * are /dev/null. `pidfd` becomes readable when it ends. `confined`: without new privileges, under the system call filter of confinement.c.
+   * are /dev/null. `pidfd` becomes readable when it ends. `confined`: without new privileges, under the system call filter of confinement.c. `root`:
+   * its root folder, in which argv[0] lies.
    */
-  export function spawn(options: { readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>>; readonly stdin?: number; readonly stdout?: number; readonly stderr?: number; readonly uid?: number; readonly gid?: number; readonly confined?: boolean }): { readonly pid: number; readonly pidfd: number };
+  export function spawn(options: { readonly argv: readonly string[]; readonly env?: Readonly<Record<string, string>>; readonly stdin?: number; readonly stdout?: number; readonly stderr?: number; readonly uid?: number; readonly gid?: number; readonly confined?: boolean; readonly root?: string }): { readonly pid: number; readonly pidfd: number };
   /** null while it runs. Closes nothing. */
   export function reap(pid: number): { readonly status: number | null; readonly signal: number | null } | null;
   export function kill(pid: number, signal: number): void;

@@ -19,7 +19,7 @@
 #define NOT_GIVEN (-1)
 #define OPTIONAL_ID(label, last) {.name = label, .kind = INTEGER, .max = last, .optional = true, .fallback = NOT_GIVEN}
 
-enum { STDIN, STDOUT, STDERR, UID, GID, CONFINED, ARGV, ENVIRONMENT }; /* spawn's fields, in their order below */
+enum { STDIN, STDOUT, STDERR, UID, GID, CONFINED, ROOT, ARGV, ENVIRONMENT }; /* spawn's fields, in their order below */
 
 /* In the child: 0, 1, 2 become what was asked for, blocking, whatever numbers they had. */
 static bool child_descriptors(const struct argument *field) {
@@ -35,6 +35,11 @@ static bool child_descriptors(const struct argument *field) {
   return close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0; /* also what this process itself was started with */
 }
 
+/* Only a working directory inside keeps the program inside. */
+static bool child_root(const struct argument *root) {
+  return !root->given || (chroot(root->text) == 0 && chdir("/") == 0);
+}
+
 static bool child_identity(int64_t uid, int64_t gid) {
   if ((uid != NOT_GIVEN || gid != NOT_GIVEN) && setgroups(0, NULL) < 0)
     return false;
@@ -45,7 +50,7 @@ static _Noreturn void child_run(const struct argument *field, int report) {
   static char *const empty[] = {NULL};
   char *const *argv = field[ARGV].texts, *const *env = field[ENVIRONMENT].texts;
   signal(SIGPIPE, SIG_DFL);
-  if (child_descriptors(field) && child_identity(field[UID].integer, field[GID].integer) &&
+  if (child_descriptors(field) && child_root(&field[ROOT]) && child_identity(field[UID].integer, field[GID].integer) &&
       (!field[CONFINED].integer || confinement_begin(report)))
     execve(argv[0], argv, env ? env : empty);
   int error = errno;
@@ -106,6 +111,7 @@ const struct rt_export process_exports[] = {
      {FIELDS(OPTIONAL_ID("stdin", FD_LIMIT - 1), OPTIONAL_ID("stdout", FD_LIMIT - 1),
              OPTIONAL_ID("stderr", FD_LIMIT - 1), OPTIONAL_ID("uid", ID_LAST), OPTIONAL_ID("gid", ID_LAST),
              {.name = "confined", .kind = BOOLEAN, .optional = true},
+             {.name = "root", .kind = TEXT, .min = 1, .max = PATH_MAX - 1, .optional = true},
              {.name = "argv", .kind = TEXTS, .min = 1, .max = ARGUMENTS_MAX},
              {.name = "env", .kind = RECORD, .max = ENVIRONMENT_MAX, .optional = true})}},
     {"reap", reap, {INT("pid", 1, PID_LAST)}},

@@ -51,6 +51,16 @@ test('kill() ends it; reap() tells the signal', async () => {
   throws('ESRCH', () => rt.kill(4194304, 0));
 });
 
+test('root, when given, holds all that the child can open', async () => {
+  if (!isRoot) return;
+  const isThere = async (path) => {
+    const child = rt.spawn({ argv: ['/busybox', 'test', '-e', path], root: '/bin' });
+    return (await ended(child)).status === 0;
+  };
+  equal([await isThere('/busybox'), await isThere('/etc/passwd'), await isThere('/../etc/passwd')], [true, false, false]);
+  throws('ENOENT', () => rt.spawn({ argv: ['/busybox'], root: '/nonexistent' }));
+});
+
 test('uid and gid, when given, are taken on without supplementary groups', async () => {
   if (!isRoot) return;
   const { readFd, writeFd } = rt.pipe();

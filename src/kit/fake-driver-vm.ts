@@ -6,6 +6,7 @@ interface FakeFile {
   content: string;
   size: number;
   allocated: number;
+  mode?: number;
 }
 
 /** Folders exist because something is in them, or because they were made. */
@@ -49,6 +50,10 @@ export class FakeFiles implements Files {
 
   makeDirectory(path: string): void {
     this.add(path, '', 'directory');
+  }
+
+  chmod(path: string, mode: number): void {
+    this.get(path, 'chmod').mode = mode;
   }
 
   remove(path: string): void {

@@ -201,6 +201,8 @@ export interface Files {
   list(path: string): string[];
   readlink(path: string): string;
   makeDirectory(path: string, mode?: number): void;
+  /** Who may do what with a file or a device. */
+  chmod(path: string, mode: number): void;
   remove(path: string): void;
   removeDirectory(path: string): void;
   rename(from: string, to: string): void;
@@ -240,6 +242,10 @@ export interface ProcessOptions {
    * socket but Unix's.
    */
   readonly confined?: boolean;
+  /** Its root folder: argv[0] and whatever else it opens lies there. */
+  readonly root?: string;
+  /** What it writes on standard output and error, in place of this program's. */
+  readonly output?: (bytes: Uint8Array) => void;
 }
 
 export interface ProcessEnd {

@@ -232,6 +232,7 @@ export const files: Files = {
   list: (path) => rt.readdir(path),
   readlink: (path) => rt.readlink(path),
   makeDirectory: (path, mode) => rt.mkdir(path, mode),
+  chmod: (path, mode) => rt.chmod(path, mode),
   remove: (path) => rt.unlink(path),
   removeDirectory: (path) => rt.rmdir(path),
   rename: (from, to) => rt.rename(from, to),
@@ -276,10 +277,32 @@ export const streams: Streams = {
 };
 
 const SIGKILL = 9;
+const OUTPUT_BYTES = 4096;
+
+/** Runs `spawn` with the writing end of a pipe, whose other end is read until nobody can write any more. */
+function withOutput<T>(output: (bytes: Uint8Array) => void, spawn: (fd: number) => T): T {
+  const { readFd, writeFd } = rt.pipe();
+  try {
+    const spawned = spawn(writeFd);
+    rt.onReadable(readFd, () => {
+      const bytes = rt.read(readFd, OUTPUT_BYTES);
+      if (bytes?.length === 0) rt.close(readFd);
+      else if (bytes) output(bytes);
+    });
+    return spawned;
+  } catch (error) {
+    rt.close(readFd);
+    throw error;
+  } finally {
+    rt.close(writeFd);
+  }
+}
 
 /** The child's number is its own until it is reaped: nothing else is ever killed. */
-function start(argv: readonly string[], options: ProcessOptions = {}): RunningProcess {
-  const { pid, pidfd } = rt.spawn({ argv, stdout: 1, stderr: 2, ...options });
+function start(argv: readonly string[], { output, ...options }: ProcessOptions = {}): RunningProcess {
+  const { pid, pidfd } = output
+    ? withOutput(output, (fd) => rt.spawn({ argv, stdout: fd, stderr: fd, ...options }))
+    : rt.spawn({ argv, stdout: 1, stderr: 2, ...options });
   let running = true;
   const ended = new Promise<ProcessEnd>((resolve) => {
     rt.onReadable(pidfd, () => {
