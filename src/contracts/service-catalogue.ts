@@ -65,7 +65,7 @@ export const serviceCatalogue = {
     job: 'emulates a PC for one guest whose system has no Xen drivers',
     kernel: 'driver',
     memoryMib: 96,
-    options: [],
+    options: [UNRESTRICTED_PRIVCMD, 'swiotlb=noforce'],
   },
 } as const satisfies Record<string, CatalogueEntry>;
 

@@ -1,0 +1,109 @@
+/**
+ * The machine that Toolstack describes, as QEMU's command line. What comes from outside stands in JSON or is one of a few words, so that no value
+ * can become an option. @source QEMU 7.2: qemu-options.hx, qapi/block-core.json, qapi/net.json
+ */
+import type { CardModel, EmulatedCard, EmulatedDrive, Machine } from '../../contracts/device-model.ts';
+import { QEMU_PROGRAM } from '../../contracts/qemu-volume.ts';
+import { insideRoot } from './root.ts';
+
+const FIRMWARE_FOLDERS = ['/usr/share/seabios', '/usr/lib/ipxe/qemu', '/usr/share/qemu'];
+
+/** Without the xen-platform device: guests shall see a PC, not a Xen whose disks they would look for elsewhere. */
+const MACHINE = 'pc-i440fx-7.2,accel=xen,suppress-vmdesc=on';
+
+const VGA_DEVICES = { stdvga: 'VGA', cirrus: 'cirrus-vga' } as const;
+/** QEMU's own name, and the ROM that boots from the network. */
+const CARDS: Readonly<Record<CardModel, { driver: string; rom: string }>> = {
+  e1000: { driver: 'e1000', rom: 'pxe-e1000.rom' },
+  rtl8139: { driver: 'rtl8139', rom: 'pxe-rtl8139.rom' },
+  'virtio-net': { driver: 'virtio-net-pci', rom: 'pxe-virtio.rom' },
+};
+
+/** A drive's device, for media changes: by its own name. */
+export const driveId = (name: string): string => `drive-${name}`;
+export const tapName = (index: number): string => `tap${index}`;
+
+export function qemuArguments(machine: Machine): string[] {
+  const { guest, choices, cards, drives } = machine;
+  const networkBoot = choices.boot.includes('n');
+  return [
+    QEMU_PROGRAM,
+    ...['-xen-domid', String(guest), '-xen-domid-restrict', '-machine', MACHINE],
+    ...['-nodefaults', '-no-user-config', '-name', machine.name],
+    ...['-m', String(machine.memoryMib), '-smp', String(machine.vcpus)],
+    ...FIRMWARE_FOLDERS.flatMap((folder) => ['-L', folder]),
+    ...['-rtc', choices.localtime ? 'base=localtime' : 'base=utc', '-boot', `order=${choices.boot}`],
+    ...['-qmp', `unix:${insideRoot.qmp},server=on,wait=off`],
+    ...screen(machine),
+    ...(choices.serial ? serial() : []),
+    ...(choices.usbTablet ? tablet() : []),
+    ...(drives.some(({ name }) => isSata(name)) ? device({ driver: 'ich9-ahci', id: 'ahci' }) : []),
+    ...drives.flatMap(drive),
+    ...cards.flatMap((card) => networkCard(card, networkBoot)),
+  ];
+}
+
+type Properties = Readonly<Record<string, string | number | boolean | null | object>>;
+
+const device = (properties: Properties): string[] => ['-device', JSON.stringify(properties)];
+
+function screen({ choices: { vga }, videoMib }: Machine): string[] {
+  const none = ['-display', 'none'];
+  if (vga === 'none') return none;
+  const memory = videoMib > 0 ? { vgamem_mb: videoMib } : {};
+  return [
+    ...none,
+    // Whoever asks for a screen alone does not get it alone.
+    ...['-vnc', `unix:${insideRoot.vnc},share=force-shared`],
+    ...device({ driver: VGA_DEVICES[vga], ...memory }),
+  ];
+}
+
+const serial = (): string[] => [
+  ...['-chardev', `socket,id=serial,path=${insideRoot.serial},server=on,wait=off`],
+  ...device({ driver: 'isa-serial', chardev: 'serial' }),
+];
+
+const tablet = (): string[] => [
+  ...device({ driver: 'piix3-usb-uhci', id: 'usb' }),
+  ...device({ driver: 'usb-tablet', bus: 'usb.0' }),
+];
+
+const isSata = (name: string): boolean => name.startsWith('sd');
+
+/** `hda` is master on the first IDE cable, `hdd` slave on the second; each SATA drive has a cable of its own. */
+function place(name: string): Properties {
+  const number = name.charCodeAt(2) - 'a'.charCodeAt(0);
+  return isSata(name) ? { bus: `ahci.${number}` } : { bus: `ide.${number >> 1}`, unit: number & 1 };
+}
+
+function drive({ name, device: disk, cdrom, format, readOnly }: EmulatedDrive): string[] {
+  const node = `disk-${name}`;
+  const properties = { driver: cdrom ? 'ide-cd' : 'ide-hd', id: driveId(name), ...place(name) };
+  if (disk === null) return device(properties);
+  // What fails is the guest's affair, as with a broken disk; QEMU would by itself stop the machine where the disk is full.
+  const errors = { werror: 'report', rerror: 'report' };
+  return [
+    ...['-blockdev', JSON.stringify(blockNode(node, disk, format, cdrom || readOnly))],
+    ...device({ ...properties, drive: node, ...errors }),
+  ];
+}
+
+/** Past the page cache: this VM's memory is small, and the guest caches by itself. */
+function blockNode(node: string, disk: string, format: 'raw' | 'qcow2', readOnly: boolean): Properties {
+  const options = { 'read-only': readOnly, cache: { direct: true }, discard: 'unmap' };
+  const file = { driver: 'host_device', filename: `/dev/${disk}`, ...options };
+  // An image that names another file as its base does not get it.
+  return format === 'raw'
+    ? { ...file, 'node-name': node }
+    : { driver: 'qcow2', 'node-name': node, ...options, backing: null, file };
+}
+
+function networkCard({ index, mac, model }: EmulatedCard, networkBoot: boolean): string[] {
+  const id = `net${index}`;
+  const { driver, rom } = CARDS[model];
+  return [
+    ...['-netdev', JSON.stringify({ type: 'tap', id, ifname: tapName(index), script: 'no', downscript: 'no' })],
+    ...device({ driver, netdev: id, mac, romfile: networkBoot ? rom : '' }),
+  ];
+}
