@@ -10,7 +10,7 @@ const LINUX_SERIES = '6.1';
 
 type Fetch = (job: Job, apt: Apt, dir: string) => Promise<Fetched>;
 
-function fetchStep(name: string, summary: string, fetch: Fetch): Step {
+export function fetchStep(name: string, summary: string, fetch: Fetch): Step {
   return {
     name,
     summary,
@@ -47,7 +47,7 @@ export const quickjsSource = fetchStep(
   sourcePackage('quickjs', () => true),
 );
 
-const binaryPackage =
+export const binaryPackage =
   (name: string): Fetch =>
   async (job, apt, dir) => {
     const versions = await apt.packageVersions(name);

@@ -1,0 +1,150 @@
+/**
+ * A Debian that finds a PC and nothing of Xen: a partitioned disk that a BIOS boots, Debian's ordinary kernel with `xen_nopv`, drivers for emulated
+ * controllers and cards, and root logged in on the first serial port.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { debianCodename, privateSources } from '../../src/image/apt.ts';
+import { digestFile, digestTree } from '../../src/image/digest.ts';
+import type { Job, Step } from '../../src/image/step.ts';
+import { fileSystemRecipe, makeFileSystem } from '../../src/image/steps/file-system.ts';
+
+const FOLDER = join(import.meta.dirname, 'debian-root');
+export const EMULATED_DEBIAN = 'debian.raw';
+
+const PACKAGES = [
+  'busybox',
+  'kmod',
+  'linux-image-amd64',
+  'sysvinit-core',
+  'tiny-initramfs',
+  'udhcpc',
+  // So that usrmerge, and all of Perl for it, need not be configured.
+  'usr-is-merged',
+];
+
+const LEFT_OUT = [
+  '/usr/share/{man,locale,doc,info,zoneinfo}/*',
+  '/boot/System.map-*',
+  '/lib/modules/*/kernel/{drivers,fs,net,sound}/*',
+  '/lib/modules/*/kernel/arch/x86/kvm/*',
+].flatMap(braces);
+
+const KEPT = [
+  'drivers/ata/{libata,ata_generic,ata_piix,ahci,libahci}.ko',
+  'drivers/scsi/{scsi_mod,scsi_common,sd_mod,sr_mod}.ko',
+  'drivers/cdrom/*',
+  'drivers/net/{mii,net_failover,virtio_net}.ko',
+  'drivers/net/ethernet/intel/e1000/*',
+  'drivers/net/ethernet/realtek/{8139cp,8139too}.ko',
+  'drivers/virtio/*',
+  'fs/{ext4,jbd2}/*',
+  'fs/{mbcache,isofs/isofs}.ko',
+  'net/core/failover.ko',
+]
+  .flatMap(braces)
+  .map((path) => `/lib/modules/*/kernel/${path}`);
+
+const SECTOR_BYTES = 512;
+/** Where the one partition begins, as partitioning programs have it; GRUB's core lies in the gap before it. */
+const PARTITION_SECTOR = 2048;
+const SIZE_MIB = 384;
+
+export const emulatedDebian: Step = {
+  name: 'emulated-debian',
+  summary: 'a Debian that knows nothing of Xen, for tests',
+  lane: 'network',
+  needs: [],
+  newest: true,
+  packages: ['e2fsprogs', 'fakeroot', 'grub-common', 'grub-pc-bin', 'mmdebstrap', 'uidmap'],
+  inputs: async () => ({
+    recipe: await digestFile(import.meta.filename),
+    format: await fileSystemRecipe(),
+    files: await digestTree(FOLDER),
+  }),
+  async build(job) {
+    const codename = await debianCodename();
+    const image = join(job.scratchDir, 'root.img');
+    await makeRoot(job, codename, image);
+    await makeCore(job);
+    await assemble(job, image);
+    return { version: `Debian ${codename}`, unhashed: [EMULATED_DEBIAN] };
+  },
+};
+
+async function makeRoot(job: Job, codename: string, image: string): Promise<void> {
+  const archive = join(job.scratchDir, 'root.tar');
+  const sources = join(job.scratchDir, 'debian.sources');
+  await writeFile(sources, await privateSources([{ types: ['deb'] }]));
+  await job.run([
+    'mmdebstrap',
+    '--variant=minbase',
+    `--include=${PACKAGES.join(',')}`,
+    ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
+    ...KEPT.map((path) => `--dpkgopt=path-include=${path}`),
+    '--aptopt=APT::Install-Recommends "false"',
+    `--customize-hook=sync-in ${FOLDER} /`,
+    // The initial RAM disk was made before its configuration came.
+    `--customize-hook=chroot "$1" sh -ec 'update-tirfs -k "$(ls /lib/modules)"'`,
+    codename,
+    archive,
+    sources,
+  ]);
+  const root = join(job.scratchDir, 'root');
+  const ownersFile = join(job.scratchDir, 'owners');
+  await mkdir(root);
+  await job.run(['fakeroot', '-s', ownersFile, '--', 'tar', '--extract', '--file', archive, '--directory', root]);
+  const shape = { label: 'root', uuid: '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000005', sizeMib: SIZE_MIB, inodes: 32_768 };
+  await makeFileSystem(job, { image, root, ownersFile, ...shape });
+}
+
+const core = (job: Job): string => join(job.scratchDir, 'core.img');
+
+const makeCore = (job: Job): Promise<void> =>
+  job.run([
+    'grub-mkimage',
+    '--format=i386-pc',
+    `--output=${core(job)}`,
+    '--prefix=(hd0,msdos1)/boot/grub',
+    ...['biosdisk', 'part_msdos', 'ext2', 'linux', 'normal', 'serial', 'terminal'],
+  ]);
+
+/** GRUB's first sector looks for the rest in the next ones, which is where it is without being told. */
+async function assemble(job: Job, image: string): Promise<void> {
+  const disk = join(job.outDir, EMULATED_DEBIAN);
+  const put = (from: string, sector: number): Promise<void> =>
+    job.run([
+      'dd',
+      `if=${from}`,
+      `of=${disk}`,
+      `seek=${sector}`,
+      `bs=${SECTOR_BYTES}`,
+      'conv=sparse,notrunc',
+      'status=none',
+    ]);
+  await put('/usr/lib/grub/i386-pc/boot.img', 0);
+  await put(core(job), 1);
+  await put(image, PARTITION_SECTOR);
+  const sectors = (SIZE_MIB * 1024 * 1024) / SECTOR_BYTES;
+  const table = join(job.scratchDir, 'partition');
+  await writeFile(table, partitionEntry(PARTITION_SECTOR, sectors));
+  await job.run(['dd', `if=${table}`, `of=${disk}`, 'seek=446', 'bs=1', 'conv=notrunc', 'status=none']);
+}
+
+/** One active Linux partition and the table's signature. The old addresses by cylinder say "too far". */
+function partitionEntry(first: number, sectors: number): Uint8Array {
+  const bytes = new Uint8Array(66);
+  bytes.set([0x80, 0xfe, 0xff, 0xff, 0x83, 0xfe, 0xff, 0xff]);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, first, true);
+  view.setUint32(12, sectors, true);
+  view.setUint16(64, 0xaa55, true);
+  return bytes;
+}
+
+/** `a{b,c}d` as a shell has it: dpkg's patterns know no alternatives. */
+function braces(pattern: string): string[] {
+  const [, before, choices, after] = /^([^{]*)\{([^}]*)\}(.*)$/.exec(pattern) ?? [];
+  if (choices === undefined) return [pattern];
+  return choices.split(',').flatMap((choice) => braces(`${before}${choice}${after}`));
+}
