@@ -45,7 +45,7 @@ describe('guest.create of type hvm', () => {
       apic: true,
       hpet: false,
       store: { domid: LOGIC, port: built.storePort },
-      console: { domid: TOOLSTACK, port: built.consolePort },
+      console: { domid: GUEST, port: 0 },
     });
     expect(world.xen.domains.info(GUEST)).toMatchObject({ paused: true });
     expect(world.xen.xenstore.introduced.get(GUEST)).toEqual({ gfn: built.storeGfn, port: built.storePort });
@@ -79,7 +79,6 @@ describe('guest.create of type hvm', () => {
     expect(record(GUEST).memoryAccess.map(({ by, what }) => [by, what])).toEqual([
       [BUILDER, 'all-while-building'],
       [LOGIC, 'xenstore-ring'],
-      [TOOLSTACK, 'console-ring'],
       [QEMU, 'all'],
     ]);
     expect(record(QEMU)).toMatchObject({

@@ -34,8 +34,12 @@ export function guestNeedsMib({ memoryMib, vcpus, boot }: GuestSpec): number {
 const backEndsMap = (backends: readonly DomId[]): MemoryAccess[] =>
   backends.map((by) => ({ by, what: 'granted-pages', why: 'rings and data pages that it is granted' }));
 
-/** One whose hardware is emulated has no back ends of its own: its Qemu VM uses them for it. */
+const consoleMap = (by: DomId | null): MemoryAccess[] =>
+  by === null ? [] : [{ by, what: 'console-ring', why: 'serves its console (grant 0)' }];
+
+/** One whose hardware is emulated has no back ends and no console of its own: its Qemu VM uses them for it, and has its serial port. */
 export function guestPlan({ caller, spec, content, domid, deviceModel }: PlannedGuest): VmPlan {
+  const console = deviceModel === null ? caller : null;
   const emulators = deviceModel === null ? [] : [deviceModel];
   const backends = deviceModel === null ? backendsOf(spec) : [];
   return {
@@ -48,11 +52,11 @@ export function guestPlan({ caller, spec, content, domid, deviceModel }: Planned
     memoryMib: spec.memoryMib,
     vcpus: spec.vcpus,
     content,
-    console: caller,
+    console,
     services: [XENSTORE_LOGIC_DOMID, caller, ...emulators, ...backends],
     memoryAccess: [
       ...commonAccess,
-      { by: caller, what: 'console-ring', why: 'serves its console (grant 0)' },
+      ...consoleMap(console),
       ...emulators.map((by): MemoryAccess => ({ by, what: 'all', why: 'emulates the hardware that it sees' })),
       ...backEndsMap(backends),
     ],

@@ -105,7 +105,9 @@ describe('a Debian without Xen’s drivers', () => {
 
   it('finds a PC: an IDE disk, an e1000 card, and nothing of Xen', async () => {
     expect(await inGuest('cat /sys/block/sda/device/vendor /proc/cmdline')).toMatch(/ATA[\s\S]*xen_nopv/);
-    expect(await inGuest('ls /sys/bus/xen /sys/hypervisor/type; lsmod | grep -c ^xen')).toMatch(/No such file[\s\S]*\b0\b/);
+    expect(await inGuest('ls /sys/bus/xen /sys/hypervisor/type; lsmod | grep -c ^xen')).toMatch(
+      /No such file[\s\S]*\b0\b/,
+    );
   });
 
   it('reads back from the disk what it wrote with fsync', async () => {
