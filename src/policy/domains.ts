@@ -18,6 +18,11 @@ const guestChannels: readonly ChannelRight[] = [
   { peer: 'netback', why: 'its network links' },
 ];
 
+/** It opens none itself, and is told nothing: it is held. */
+const retiredChannels: readonly ChannelRight[] = [
+  { peer: 'xenstore-logic', why: 'its XenStore channel, which XenStore-Logic binds again when it has started again' },
+];
+
 export function domainsOf(manifests: readonly Manifest[]): Domain[] {
   return [
     ...manifests.map((manifest) => ({
@@ -26,7 +31,7 @@ export function domainsOf(manifests: readonly Manifest[]): Domain[] {
       channels: manifest.channels,
       lives: true,
     })),
-    { name: 'pciback-retired', manifest: null, channels: [], lives: false },
+    { name: 'pciback-retired', manifest: null, channels: retiredChannels, lives: false },
     { name: 'guest', manifest: null, channels: guestChannels, lives: true },
   ];
 }

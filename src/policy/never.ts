@@ -46,6 +46,8 @@ const lines = [
   ['pciback', 'builder'],
   ['pciback', 'blkback'],
   ['pciback', 'netback'],
+  // Held, it is a client that keeps its channel.
+  ['pciback_retired', 'xenstore_logic'],
 ].map((pair) => pair.sort().join(' '));
 
 const isTalk = ({ class: className, permission }: Allowed) =>

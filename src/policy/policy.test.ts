@@ -54,6 +54,11 @@ describe('the compiled policy', () => {
     expect(allows).not.toContain('allow blkback_channel_t netback_t:event bind');
   });
 
+  it('lets XenStore-Logic bind the channel of the retired PCIBack again, who has no part in that', () => {
+    expect(allows).toContain('allow xenstore_logic_channel_t pciback_retired_t:event bind');
+    expect([...allows].filter((right) => / pciback_retired(_channel)?_t:event/.test(right))).toHaveLength(1);
+  });
+
   it('gives a right over oneself on a type of its own', () => {
     expect(allows).toContain('allow guest_t guest_self_t:mmu map_write');
     expect(allows).not.toContain('allow guest_t guest_t:mmu map_write');

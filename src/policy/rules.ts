@@ -19,7 +19,11 @@ const channelEnd = (from: DomainName, toType: string): Rule[] => [
   rule(typeOf(from), channelTypeOf(from), 'event', 'create send status'),
   rule(channelTypeOf(from), toType, 'event', 'bind'),
 ];
-const channel = (a: DomainName, b: DomainName): Rule[] => [...channelEnd(a, typeOf(b)), ...channelEnd(b, typeOf(a))];
+/** The retired PCIBack opens none. What PCIBack opened has PCIBack's channel label still. */
+const channel = (a: Domain, b: Domain): Rule[] => [
+  ...(a.lives ? channelEnd(a.name, typeOf(b.name)) : []),
+  ...(b.lives ? channelEnd(b.name, typeOf(a.name)) : []),
+];
 
 /** To open an end in another domain takes a right over the label that the end gets, and one over that domain. */
 const opensIn = (opener: DomainName, other: DomainName, asType: string): Rule[] => [
@@ -141,12 +145,8 @@ export function groundsOf(manifests: readonly Manifest[]): Grounds[] {
   return [
     ...baselineGrounds(living.map((domain) => domain.name)),
     ...living.flatMap(({ manifest }) => (manifest ? manifestGrounds(manifest, domains) : [])),
-    ...living.flatMap((domain) =>
-      channelsOf(domain, living).map(({ peer, why }) => ({
-        by: domain.name,
-        why,
-        rules: channel(domain.name, peer.name),
-      })),
+    ...domains.flatMap((domain) =>
+      channelsOf(domain, domains).map(({ peer, why }) => ({ by: domain.name, why, rules: channel(domain, peer) })),
     ),
     retirement,
     emulation,

@@ -55,6 +55,10 @@ interface Sides {
 const NOT_GRANTED: Outcome = { answers: ['EINVAL'], why: 'its owner has granted that page to somebody else' };
 const NOT_OFFERED: Outcome = { answers: ['EINVAL'], why: 'no port there waits for this domain' };
 const MAYBE_OFFERED: Outcome = { answers: ['EINVAL', 'ok'], why: 'the other end may be offering a port just now' };
+const MAYBE_ASKED: Outcome = {
+  answers: ['EINVAL', 'EACCES'],
+  why: 'only if the other end is offering a port just now, the policy is asked',
+};
 const NOT_A_HOLDER: Outcome = { answers: ['EPERM'], why: 'only a holder can hand on a device: the hardware domain' };
 const NO_IOMMU: Outcome = { answers: ['EOPNOTSUPP'], why: 'Xen assigns no device to a domain without an IOMMU' };
 const NOT_TO_ITSELF: Outcome = { answers: ['EINVAL'], why: 'nobody assigns a device to itself' };
@@ -94,8 +98,9 @@ function channelInside({ actor, target }: Sides, other: string): Check {
 function bindPorts(sides: Sides): Check {
   const there = channel(sides.target, typeOf(sides.actor), sides.target);
   const rules = channel(sides.actor, endOf(sides), sides.actor);
-  // A Qemu VM's own guest may offer it a port; its victims here are not that.
-  if ([...there, ...rules].some(lacking)) return { rules, before: NOT_OFFERED };
+  if (there.some(lacking)) return { rules, before: NOT_OFFERED };
+  // So it is with the retired PCIBack and XenStore-Logic, and with a Qemu VM and its own guest.
+  if (rules.some(lacking)) return { rules, before: MAYBE_ASKED };
   return { rules, after: sides.actor === 'pciback' && sides.target === BUILDER.label ? null : MAYBE_OFFERED };
 }
 
