@@ -63,7 +63,7 @@ export const trustRecord = z.strictObject({
   role: z.enum(['guest', 'service', 'device-model']),
   /** FLASK context. */
   label: z.string(),
-  /** Who asked for it: Toolstack for guests and their Qemu VMs, the VM that built it for services. */
+  /** Who asked for it: Toolstack for guests and their Qemu VMs, the VM that built it, last of all, for services. */
   parent: domid,
   /** The service VMs that it may use. */
   services: z.array(domid),
@@ -82,7 +82,7 @@ export interface ServiceStatus {
   readonly state: 'starting' | 'running' | 'paused' | 'done' | 'failed';
   /** ISO 8601; null before it ran. */
   readonly upSince: string | null;
-  /** How often its process was started again. Of PCIBack and XenStore's two VMs nobody counts it: 0. */
+  /** How often its process was started again, with its VM or in it. Of PCIBack nobody counts it: 0. */
   readonly resets: number;
 }
 

@@ -22,6 +22,8 @@ const GUEST_IMAGES: Readonly<Record<string, CarriedImage>> = {
 
 /** Whom each builder builds: their kernels and archives travel in its own. */
 const BUILT_BY_BUILDER: readonly ServiceName[] = ['blkback', 'netback', 'toolstack', 'qemu'];
+/** When they have ended. */
+const BUILT_AGAIN_BY_BUILDER: readonly ServiceName[] = ['xenstore-logic'];
 const BUILT_BY_BOOTSTRAPPER: readonly ServiceName[] = ['xenstore-state', 'xenstore-logic', 'builder', 'pciback'];
 
 function kernelImage(kernel: KernelName): [string, CarriedImage] {
@@ -60,7 +62,7 @@ function initramfsSteps(): ReadonlyMap<ServiceName, Step> {
   for (const service of BUILT_BY_BUILDER) add(service);
   for (const service of BUILT_BY_BOOTSTRAPPER.filter((name) => name !== 'builder')) add(service);
   // Bootstrapper has a kernel of its own for the VMs that it builds, and Builder gets that one.
-  const { [SHARED_KERNEL[0]]: _, ...images } = imagesFor(BUILT_BY_BUILDER, steps);
+  const { [SHARED_KERNEL[0]]: _, ...images } = imagesFor([...BUILT_BY_BUILDER, ...BUILT_AGAIN_BY_BUILDER], steps);
   add('builder', { ...images, ...GUEST_IMAGES }, { behind: SHARED_KERNEL });
   add('bootstrapper', imagesFor(BUILT_BY_BOOTSTRAPPER, steps), { whole: true });
   return steps;

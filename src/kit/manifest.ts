@@ -110,12 +110,14 @@ export interface Manifest {
 export const defineManifest = (manifest: Manifest): Manifest => manifest;
 
 /** What creating, loading and starting a PV domain takes, for the two VMs that do it. */
-export const pvBuildRights: Permissions = {
+export const pvLoadRights: Permissions = {
   domain: 'create max_vcpus setdomainmaxmem setaddrsize getdomaininfo setvcpucontext unpause',
   domain2: 'setclaim resource_map settsc',
   mmu: 'adjust memorymap map_read map_write mmuext_op pinpage',
-  event: 'create',
 };
+
+/** The same for a domain that is given its first event channels. */
+export const pvBuildRights: Permissions = { ...pvLoadRights, event: 'create' };
 
 /** What an HVM domain takes beside them: memory for its page tables, the processors that it sees, an emulator. */
 export const hvmBuildRights: Permissions = {

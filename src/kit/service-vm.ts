@@ -1,7 +1,9 @@
 /** How a service VM is described to Xen's domain builder, whoever builds it. */
 import { type BootParameters, encodeBootParameters } from '../contracts/boot-parameters.ts';
+import { XENSTORE_LOGIC_DOMID } from '../contracts/domids.ts';
+import { contextOf, domainTypes } from '../contracts/flask-contexts.ts';
 import { type CataloguedService, type CatalogueEntry, serviceCatalogue } from '../contracts/service-catalogue.ts';
-import type { DomId, PvImage } from '../xen/ports.ts';
+import type { DomainSpec, DomId, PvBuild, PvImage } from '../xen/ports.ts';
 
 export const IMAGES = '/images';
 const RUNTIME = '/init';
@@ -45,3 +47,26 @@ export function serviceUuid(domid: DomId): Uint8Array {
   new DataView(uuid.buffer).setUint16(14, domid);
   return uuid;
 }
+
+export const serviceDomain = (service: CataloguedService, domid: DomId, iommu = false): DomainSpec => ({
+  kind: 'pv',
+  domid,
+  context: contextOf(domainTypes[service]),
+  uuid: serviceUuid(domid),
+  vcpus: 1,
+  memoryMib: serviceCatalogue[service].memoryMib,
+  iommu,
+});
+
+/**
+ * XenStore-Logic, the same whoever builds it: Bootstrapper, or Builder when it has ended. `introduce` names the clients that nobody can introduce. A page that
+ * is granted to its owner is granted to nobody, and at port 0 Linux sees no XenStore and no console.
+ */
+export const logicBuild = (introduce: string): PvBuild => ({
+  ...serviceImage('xenstore-logic', { parameters: { introduce } }),
+  domid: XENSTORE_LOGIC_DOMID,
+  memoryMib: serviceCatalogue['xenstore-logic'].memoryMib,
+  store: { domid: XENSTORE_LOGIC_DOMID, port: 0 },
+  console: { domid: XENSTORE_LOGIC_DOMID, port: 0 },
+  hardwareDomain: false,
+});

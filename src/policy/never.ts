@@ -100,12 +100,12 @@ export const neverRules: readonly NeverRule[] = [
     breach: 'allow blkback_t guest_t:mmu map_read;',
   },
   {
-    claim: 'Builder reaches into the memory of guests, Qemu VMs, driver VMs and Toolstack only',
+    claim: 'Builder reaches into the memory of guests, Qemu VMs, driver VMs, Toolstack and XenStore-Logic only',
     forbids: (allowed) =>
       memoryOfOthers(allowed) &&
       allowed.source === 'builder_t' &&
-      !isOneOf(['guest_t', 'qemu_t', 'blkback_t', 'netback_t', 'toolstack_t'])(allowed.target),
-    breach: 'allow builder_t xenstore_logic_t:mmu map_read;',
+      !isOneOf(['guest_t', 'qemu_t', 'blkback_t', 'netback_t', 'toolstack_t', 'xenstore_logic_t'])(allowed.target),
+    breach: 'allow builder_t xenstore_state_t:mmu map_read;',
   },
   {
     claim: 'only Bootstrapper makes a hardware domain, and only of PCIBack',

@@ -7,9 +7,8 @@
  */
 import type { BootParameters } from '../../contracts/boot-parameters.ts';
 import { BUILDER_DOMID, PCIBACK_DOMID, XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../contracts/domids.ts';
-import { contextOf, domainTypes } from '../../contracts/flask-contexts.ts';
 import { serviceCatalogue } from '../../contracts/service-catalogue.ts';
-import { IMAGES, serviceImage, serviceUuid } from '../../kit/service-vm.ts';
+import { IMAGES, logicBuild, serviceDomain, serviceImage } from '../../kit/service-vm.ts';
 import type { DomainControl, EventPort, Files, HostInfo, Log, PvBuild } from '../../xen/ports.ts';
 import { VIRQ_DOM_EXC } from '../../xen/ports.ts';
 
@@ -44,7 +43,8 @@ const HOST_ARCHIVE = `${IMAGES}/builder-host.cpio`;
 export function bootstrap(ports: BootstrapPorts, own: BootParameters): void {
   // Xen refuses the flag where it has no IOMMU; the hardware domain needs it to give devices to other domains' IOMMU tables.
   const { iommu } = ports.host.physical();
-  for (const service of order) create(ports.domains, service, service === 'pciback' && iommu);
+  for (const service of order)
+    ports.domains.create(serviceDomain(service, domidOf[service], service === 'pciback' && iommu));
   const storePorts = {
     pciback: ports.domains.allocEventChannel(PCIBACK_DOMID, XENSTORE_LOGIC_DOMID),
     builder: ports.domains.allocEventChannel(BUILDER_DOMID, XENSTORE_LOGIC_DOMID),
@@ -60,25 +60,14 @@ export function bootstrap(ports: BootstrapPorts, own: BootParameters): void {
   ports.domains.unpause(BUILDER_DOMID);
 }
 
-function create(domains: DomainControl, service: Booted, iommu: boolean): void {
-  const domid = domidOf[service];
-  domains.create({
-    kind: 'pv',
-    domid,
-    context: contextOf(domainTypes[service]),
-    uuid: serviceUuid(domid),
-    vcpus: 1,
-    memoryMib: serviceCatalogue[service].memoryMib,
-    iommu,
-  });
-}
-
 interface StorePorts {
   readonly pciback: EventPort;
   readonly builder: EventPort;
 }
 
 function buildOf(service: Booted, storePorts: StorePorts, own: BootParameters, files: Pick<Files, 'stat'>): PvBuild {
+  // Nobody can introduce the first two clients: who introduces is one of them.
+  const introduce = `${PCIBACK_DOMID}:${storePorts.pciback},${BUILDER_DOMID}:${storePorts.builder}`;
   const domid = domidOf[service];
   const common = {
     domid,
@@ -96,14 +85,7 @@ function buildOf(service: Booted, storePorts: StorePorts, own: BootParameters, f
         store: { domid: XENSTORE_LOGIC_DOMID, port: 0, pageParameter: 'ennead.store-page' },
       };
     case 'xenstore-logic':
-      // Nobody can introduce the first two clients: who introduces is one of them.
-      return {
-        ...common,
-        ...serviceImage(service, {
-          parameters: { introduce: `${PCIBACK_DOMID}:${storePorts.pciback},${BUILDER_DOMID}:${storePorts.builder}` },
-        }),
-        store: { domid, port: 0 },
-      };
+      return logicBuild(introduce);
     case 'pciback':
       return {
         ...common,
@@ -113,9 +95,9 @@ function buildOf(service: Booted, storePorts: StorePorts, own: BootParameters, f
     case 'builder':
       return {
         ...common,
-        // What the host's operator told us (Toolstack's address) is meant for Builder.
+        // What the host's operator told us (Toolstack's address) is meant for Builder. It builds XenStore-Logic again when that has ended.
         ...serviceImage(service, {
-          parameters: own,
+          parameters: { ...own, introduce },
           ramdisks: [SHARED_KERNEL, ...(files.stat(HOST_ARCHIVE) ? [HOST_ARCHIVE] : [])],
         }),
         store: { domid: XENSTORE_LOGIC_DOMID, port: storePorts.builder },

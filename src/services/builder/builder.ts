@@ -12,6 +12,7 @@ import { Guests } from './guests.ts';
 import { shutDownHost } from './host-shutdown.ts';
 import { KnownImages } from './known-images.ts';
 import { Ledger } from './ledger.ts';
+import { LogicVm } from './logic-vm.ts';
 import { PciBackLink } from './pciback-link.ts';
 import type { BuilderPorts } from './ports.ts';
 import { toolstackMethods } from './requests.ts';
@@ -31,6 +32,7 @@ export class Builder {
   readonly drivers: Drivers;
   readonly guests: Guests;
   private readonly images: KnownImages;
+  private readonly logic: LogicVm;
   private goingDown = false;
   private setUpsAtWork = 0;
 
@@ -43,11 +45,14 @@ export class Builder {
     this.pciback = new PciBackLink(ports, (controllers) => this.onControllers(controllers));
     this.drivers = new Drivers(ports, this.ledger, this.vms, this.pciback);
     this.images = new KnownImages(ports.files);
+    this.logic = new LogicVm(ports, this.ledger, parameters.introduce ?? '');
     this.guests = new Guests(ports, this.ledger, this.vms, this.images);
   }
 
   /** Resolves when Builder listens; what it builds then comes by and by. */
   async start(): Promise<void> {
+    // Before anything that waits for XenStore.
+    this.logic.keep();
     if (!this.ledger.inherited) await this.begin();
     await this.pciback.accept();
     await this.ports.acceptLinks(TOOLSTACK_DOMID, (link) => this.serveToolstack(link));

@@ -1,5 +1,5 @@
 import { storePrivileges } from '../../contracts/store-privileges.ts';
-import { defineManifest, hvmBuildRights, pvBuildRights } from '../../kit/manifest.ts';
+import { defineManifest, hvmBuildRights, pvBuildRights, pvLoadRights } from '../../kit/manifest.ts';
 
 export const manifest = defineManifest({
   name: 'builder',
@@ -28,6 +28,12 @@ export const manifest = defineManifest({
       on: ['toolstack', 'blkback', 'netback', 'qemu', 'guest'],
       may: { domain: 'pause destroy shutdown' },
       why: 'ends, holds and resumes what it built',
+    },
+    { on: 'xenstore-logic', may: pvLoadRights, why: 'builds XenStore-Logic again when that has ended' },
+    {
+      on: 'xenstore-logic',
+      may: { domain: 'destroy set_virq_handler' },
+      why: 'takes apart what is left of it, and sends the news of dead domains to the new one',
     },
     { on: 'bootstrapper', may: { domain: 'destroy' }, why: 'removes domain 0, whose last act was to start Builder' },
     { on: ['anyone', 'self'], may: { domain: 'getdomaininfo' }, why: 'lists VMs and notices that one has ended' },

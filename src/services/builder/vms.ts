@@ -154,12 +154,14 @@ function entryOf(plan: VmPlan, since: string): VmEntry {
   };
 }
 
-/** What is true of every VM that Builder makes. */
+export const buildersAccess: MemoryAccess = {
+  by: BUILDER_DOMID,
+  what: 'all-while-building',
+  why: 'loads kernel and ramdisk; unmaps everything before the VM starts',
+};
+
+/** What is true of every VM that Builder makes for a client of XenStore. */
 export const commonAccess: readonly MemoryAccess[] = [
-  {
-    by: BUILDER_DOMID,
-    what: 'all-while-building',
-    why: 'loads kernel and ramdisk; unmaps everything before the VM starts',
-  },
+  buildersAccess,
   { by: XENSTORE_LOGIC_DOMID, what: 'xenstore-ring', why: 'the ring page of its XenStore connection (grant 1)' },
 ];

@@ -7,7 +7,7 @@ export const manifest = defineManifest({
   kernel: 'core',
   memoryMib: 24,
   lifetime: 'long',
-  reset: { depth: 'heap', when: 'after every response' },
+  reset: { depth: 'vm', when: 'its heap after every response, its process on a fault, its VM when that has ended' },
   cmdline: [{ option: 'xen_privcmd.unrestricted=1', why: 'asks Xen which domains are alive' }],
   files: [],
   hypercalls: [

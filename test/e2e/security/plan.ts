@@ -29,6 +29,7 @@ export const vms: readonly Vm[] = [
   { domid: 12, label: 'netback', part: 'expendable', builtBy: 'builder' },
   { domid: 13, label: 'toolstack', part: 'expendable', builtBy: 'builder' },
   { domid: 21, label: 'qemu', part: 'expendable', builtBy: 'builder' },
+  { domid: 14, label: 'xenstore-logic', part: 'expendable', builtBy: 'builder' },
   { domid: 18, label: 'guest', part: 'expendable', builtBy: 'builder' },
   { domid: 9, label: 'toolstack', part: 'attacker', builtBy: 'builder' },
   { domid: 5, label: 'blkback', part: 'attacker', builtBy: 'builder' },
@@ -97,13 +98,17 @@ export const targetName = (target: Attempt['target']): string =>
 export const domidOf = (actor: Actor): number =>
   actor === 'bootstrapper' ? 0 : actor === 'pciback-retired' ? PCIBACK.domid : attackerOf(actor).domid;
 
+/** Builder may do to it what it likes: it does so to another one of the kind. */
+const mayBeBuiltAgain = ({ label }: Vm): boolean => vmOf(label, 'expendable') !== undefined;
+
 /**
  * Bootstrapper attacks before the rest is there; Builder attacks those it may not touch, and the expendable ones; the others
  * attack one VM of each kind, the victim where there is one, and themselves.
  */
 function targetsOf(actor: Actor): readonly Vm[] {
   if (actor === 'bootstrapper') return vms.filter((vm) => vm.builtBy === 'bootstrapper');
-  if (actor === 'builder') return vms.filter((vm) => vm.builtBy === 'bootstrapper' || vm.part === 'expendable');
+  if (actor === 'builder')
+    return vms.filter((vm) => vm.part === 'expendable' || (vm.builtBy === 'bootstrapper' && !mayBeBuiltAgain(vm)));
   return vms.filter(
     (vm) =>
       vm.part === 'victim' || (vm.part === 'attacker' && (!vmOf(vm.label, 'victim') || vm.domid === domidOf(actor))),

@@ -8,6 +8,8 @@ type Rights = Partial<Record<AttackName, readonly (Label | 'host')[]>>;
 
 const builtByBootstrapper: readonly Label[] = ['pciback', 'xenstore-state', 'xenstore-logic', 'builder'];
 const builtByBuilder: readonly Label[] = ['toolstack', 'blkback', 'netback', 'qemu', 'guest'];
+/** When it has ended. */
+const builtAgainByBuilder: readonly Label[] = ['xenstore-logic'];
 const drivers: readonly Label[] = ['blkback', 'netback'];
 const everyoneBut = (label: Label): Label[] =>
   [...builtByBootstrapper, ...builtByBuilder].filter((one) => one !== label);
@@ -48,16 +50,17 @@ export const rights: Readonly<Record<Label, Rights>> = {
     'phys-info': ['host'],
     'context-to-sid': ['host'],
     'sid-to-context': ['host'],
-    create: builtByBuilder,
+    create: [...builtByBuilder, ...builtAgainByBuilder],
     list: everyoneBut('builder'),
-    'map-read': builtByBuilder,
-    'map-write': builtByBuilder,
-    build: builtByBuilder,
-    'max-mem': builtByBuilder,
+    'map-read': [...builtByBuilder, ...builtAgainByBuilder],
+    'map-write': [...builtByBuilder, ...builtAgainByBuilder],
+    build: [...builtByBuilder, ...builtAgainByBuilder],
+    'max-mem': [...builtByBuilder, ...builtAgainByBuilder],
     pause: ['pciback', ...builtByBuilder],
-    unpause: ['pciback', ...builtByBuilder],
+    unpause: ['pciback', ...builtByBuilder, ...builtAgainByBuilder],
     shutdown: builtByBuilder,
-    destroy: builtByBuilder,
+    destroy: [...builtByBuilder, ...builtAgainByBuilder],
+    'virq-handler': builtAgainByBuilder,
     'offer-channel': ['xenstore-logic', 'toolstack', 'pciback'],
     // Both ends are allowed to it: it builds Toolstack, and talks with it.
     'channel-inside': ['toolstack'],

@@ -7,6 +7,7 @@ import { offerLink } from '../../../kit/link-offer.ts';
 import { type RpcPeer, rpcMethod, rpcPeer } from '../../../kit/rpc.ts';
 import { MemoryXen } from '../../../xen/memory/memory-xen.ts';
 import type { DomainControl, DomainSpec, DomId, FileStat, HvmBuild, PvBuild } from '../../../xen/ports.ts';
+import type { XenStore } from '../../../xen/xenstore-port.ts';
 import { Builder } from '../builder.ts';
 import type { RecoveryBox } from '../ports.ts';
 
@@ -50,13 +51,22 @@ class MemoryBox implements RecoveryBox {
 }
 
 export class World {
-  readonly xen = new MemoryXen({ privileged: [BUILDER] });
+  readonly xen = new MemoryXen({
+    privileged: [BUILDER],
+    onStart: ({ domid }) => {
+      if (domid === LOGIC && this.logicWorks) this.answerAgain();
+    },
+  });
   readonly lines: string[] = [];
   readonly specs = new Map<DomId, DomainSpec>();
   readonly builds = new Map<DomId, PvBuild>();
   readonly hvmBuilds = new Map<DomId, HvmBuild>();
   /** In the order in which Builder destroyed them. */
   readonly destroyed: DomId[] = [];
+  /** Whom Builder has chosen to be told of dead domains. */
+  readonly virqHandlers: DomId[] = [];
+  /** false: each new XenStore-Logic ends at once. */
+  logicWorks = true;
   /** What PCIBack was asked. */
   readonly hands: Hand[] = [];
   readonly returns: Hand[] = [];
@@ -79,6 +89,9 @@ export class World {
   freeKib = 1024 * 1024;
   iommu = true;
   hvm = true;
+  /** While XenStore-Logic's VM has ended. */
+  private silence: Promise<void> | null = null;
+  private answerAgain: () => void = () => {};
   private endBuilder: () => Promise<void> = async () => {};
   private readonly box = new MemoryBox();
   pciback!: RpcPeer;
@@ -114,7 +127,7 @@ export class World {
           }),
         },
         files: { stat: (path) => this.stat(path), list: (path) => this.list(path) },
-        store: xenstore,
+        store: this.waitingForLogic(xenstore),
         clock,
         box: this.box,
         log: (line) => void this.lines.push(line),
@@ -147,14 +160,25 @@ export class World {
     await this.xen.settle();
   }
 
+  /** XenStore-Logic's VM ends, and nobody is told. What Builder asks XenStore from now on waits until there is one again. */
+  endLogic(): void {
+    this.silence ??= new Promise((resolve) => {
+      this.answerAgain = () => {
+        this.silence = null;
+        resolve();
+      };
+    });
+    this.xen.domains.shutdown(LOGIC, 'crash');
+  }
+
   async say(domid: DomId, state: string): Promise<void> {
     await this.xen.xenstore.connect(domid).write(stateNode(domid), state);
     await this.xen.settle();
   }
 
   /** A host with a disk and a network card, all at work. */
-  async boot(): Promise<void> {
-    await this.startBuilder();
+  async boot(parameters: Record<string, string> = {}): Promise<void> {
+    await this.startBuilder(parameters);
     await this.report(disk, card);
     await this.say(NETBACK, 'ready');
     await this.say(BLKBACK, 'ready');
@@ -176,6 +200,15 @@ export class World {
 
   domids(): DomId[] {
     return this.xen.domains.list().map(({ domid }) => domid);
+  }
+
+  private waitingForLogic(store: XenStore): XenStore {
+    const get = (target: XenStore, name: string | symbol): unknown => {
+      const method: unknown = Reflect.get(target, name);
+      if (typeof method !== 'function' || !this.silence) return method;
+      return (...request: unknown[]) => this.silence?.then(() => Reflect.apply(method, target, request));
+    };
+    return new Proxy(store, { get });
   }
 
   private control(): DomainControl {
@@ -206,10 +239,16 @@ export class World {
         this.destroyed.push(domid);
       },
       pause: (domid) => domains.pause(domid),
-      unpause: (domid) => domains.unpause(domid),
+      unpause: (domid) => {
+        domains.unpause(domid);
+        if (domid === LOGIC && !this.logicWorks) domains.shutdown(LOGIC, 'crash');
+      },
       shutdown: (domid, reason) => domains.shutdown(domid, reason),
       allocEventChannel: (domid, remote) => domains.allocEventChannel(domid, remote),
-      setVirqHandler: (domid, virq) => domains.setVirqHandler(domid, virq),
+      setVirqHandler: (domid, virq) => {
+        this.virqHandlers.push(domid);
+        domains.setVirqHandler(domid, virq);
+      },
       relabel: (domid, context) => domains.relabel(domid, context),
       contextOf: (domid) => domains.contextOf(domid),
     };
