@@ -30,7 +30,7 @@ export async function bootTestHost(...options: string[]): Promise<string> {
 }
 
 /** The tests' own guest goes into Builder's list of known-good images, as an operator's would. */
-async function addProbeGuest(folder: string): Promise<void> {
+export async function addProbeGuest(folder: string): Promise<void> {
   await mkdir(folder);
   await writeFile(join(folder, 'probe.cpio'), writeCpio(await probeGuestEntries(await readFile(BUSYBOX.path))));
 }
