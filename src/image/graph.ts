@@ -50,14 +50,15 @@ function imagesFor(
   return Object.fromEntries([...[...kernelNames].sort().map(kernelImage), baseImage, ...archives]);
 }
 
-function initramfsSteps(): ReadonlyMap<ServiceName, Step> {
+/** `instead`: of a service's own archive, for tests. */
+export function initramfsSteps(instead: ReadonlyMap<ServiceName, Step> = new Map()): ReadonlyMap<ServiceName, Step> {
   const steps = new Map<ServiceName, Step>();
   const add = (
     service: ServiceName,
     carried: Record<string, CarriedImage> = {},
     options: InitramfsOptions = {},
   ): void => {
-    steps.set(service, initramfsStep(manifestOf(service), carried, options));
+    steps.set(service, instead.get(service) ?? initramfsStep(manifestOf(service), carried, options));
   };
   for (const service of BUILT_BY_BUILDER) add(service);
   for (const service of BUILT_BY_BOOTSTRAPPER.filter((name) => name !== 'builder')) add(service);

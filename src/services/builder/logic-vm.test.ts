@@ -106,12 +106,22 @@ describe('XenStore-Logic that ends again and again', () => {
     expect(isAtWork()).toBe(false);
   });
 
-  it('is built at once when it was well for a minute in between', async () => {
-    for (let end = 0; end < 10; end += 1) {
-      world.endLogic();
-      await world.xen.clock.advance(LOOK_MS);
-      expect(rebuilds()).toBe(end + 1);
-      await world.xen.clock.advance(60_000);
-    }
+  it('is built at once, and soon again, when it was well for two minutes in between', async () => {
+    const rebuiltWithin = async (ms: number): Promise<boolean> => {
+      const before = rebuilds();
+      await world.xen.clock.advance(ms);
+      return rebuilds() > before;
+    };
+    const end = (): void => world.endLogic();
+    end();
+    expect(await rebuiltWithin(LOOK_MS)).toBe(true);
+    end();
+    expect(await rebuiltWithin(1500)).toBe(false);
+    expect(await rebuiltWithin(LOOK_MS)).toBe(true);
+    await world.xen.clock.advance(120_000);
+    end();
+    expect(await rebuiltWithin(LOOK_MS)).toBe(true);
+    end();
+    expect(await rebuiltWithin(2000)).toBe(true);
   });
 });

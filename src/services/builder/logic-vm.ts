@@ -16,8 +16,8 @@ const LOOK_MS = 500;
 /** From one rebuild to the next; doubled each time. */
 const FIRST_WAIT_MS = 2000;
 const REBUILDS_MAX = 6;
-/** What has run for so long is well: its end is a first one again. */
-const WELL_MS = 60_000;
+/** What has run for so long is well, and its end a first one again. Process 1 takes up to a minute to give up. */
+const WELL_MS = 120_000;
 
 export class LogicVm {
   /** Since it was last well. */

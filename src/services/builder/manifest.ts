@@ -11,6 +11,12 @@ export const manifest = defineManifest({
   reset: { depth: 'process', when: 'on a fault; the trust list is in its recovery box' },
   cmdline: [{ option: 'xen_privcmd.unrestricted=1', why: 'builds VMs: hypercalls and foreign mappings' }],
   files: [],
+  programs: [
+    {
+      name: 'store-relay',
+      why: 'carries bytes to XenStore, so that Builder is never held there: it builds XenStore-Logic again',
+    },
+  ],
   hypercalls: [
     {
       on: ['toolstack', 'blkback', 'netback', 'qemu', 'guest'],
