@@ -1,10 +1,13 @@
-/** A host's images with another XenStore-Logic for the boot. Builder has the service's own. */
+/** A host's images with a XenStore-Logic that ends when it is told to: Bootstrapper's and Builder's. */
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type HostImages, hostImages } from '../../../src/host/host.ts';
 import { serviceFolder } from '../../../src/image/allowance.ts';
 import { buildImages } from '../../../src/image/build.ts';
 import { compiling } from '../../../src/image/bundle.ts';
 import { writeCpio } from '../../../src/image/cpio.ts';
+import { digestFile } from '../../../src/image/digest.ts';
+import { initramfsSteps } from '../../../src/image/graph.ts';
 import { buildSteps } from '../../../src/image/images.ts';
 import type { Step } from '../../../src/image/step.ts';
 import { archiveName } from '../../../src/image/steps/initramfs.ts';
@@ -21,14 +24,26 @@ const program: Step = {
   ...compiling([PROGRAM], [/^test\/e2e\/rebuild\//, serviceFolder('xenstore-logic')], runtime),
 };
 
-/** `archive`: where Bootstrapper's archive is written. */
-export async function imagesWithMortalLogic(archive: string): Promise<HostImages> {
+const archive: Step = {
+  name: 'test-rebuild-archive',
+  summary: 'its root file system',
+  lane: 'cpu',
+  needs: [program],
+  packages: [],
+  inputs: async () => ({ recipe: await digestFile(import.meta.filename) }),
+  async build(job) {
+    const made = job.artifact(program);
+    const bytes = await readFile(made.path('service.qbc'));
+    const entries = [{ kind: 'file' as const, path: 'service.qbc', bytes }];
+    await writeFile(join(job.outDir, archiveName('xenstore-logic')), writeCpio(entries));
+    return { version: made.version, materials: [] };
+  },
+};
+
+const bootstrapper = initramfsSteps(new Map([['xenstore-logic', archive]])).get('bootstrapper')!;
+
+export async function imagesWithMortalLogic(): Promise<HostImages> {
   const images = hostImages(await buildImages());
-  const { made } = await buildSteps([program], {});
-  const bytes = await readFile(made.get(program)!.path('service.qbc'));
-  const logic = writeCpio([{ kind: 'file', path: 'service.qbc', bytes }]);
-  // Of a file that is there twice the kernel keeps the last.
-  const more = writeCpio([{ kind: 'file', path: `images/${archiveName('xenstore-logic')}`, bytes: logic }]);
-  await writeFile(archive, [await readFile(images.bootstrapper), more]);
-  return { ...images, bootstrapper: archive };
+  const { made } = await buildSteps([bootstrapper], {});
+  return { ...images, bootstrapper: made.get(bootstrapper)!.path(archiveName('bootstrapper')) };
 }
