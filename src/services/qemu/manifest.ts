@@ -18,7 +18,6 @@ export const manifest = defineManifest({
   files: [],
   hypercalls: [
     { on: 'own-guest', may: { hvm: 'dm' }, why: 'takes its requests for I/O, raises its interrupts' },
-    { on: 'own-guest', may: { hvm: 'getparam' }, why: 'asks where the pages are that it shares with Xen' },
     { on: 'own-guest', may: { domain2: 'resource_map' }, why: 'maps the pages in which Xen writes requests for I/O' },
     { on: 'own-guest', may: { mmu: 'map_read map_write' }, why: 'reads and writes the memory that devices reach' },
     { on: 'own-guest', may: { mmu: 'adjust' }, why: 'adds the memory of the emulated graphics card, and ROMs' },
