@@ -6,13 +6,14 @@ import { BUILDER_DOMID } from '../../src/contracts/domids.ts';
 import { serviceCatalogue } from '../../src/contracts/service-catalogue.ts';
 import { contentsPages } from '../../src/contracts/xenstore-contents.ts';
 import { guestLimits, type Limits } from '../../src/contracts/xenstore-limits.ts';
-import { JOURNAL_PAGES } from '../../src/contracts/xenstore-state.ts';
+import { JOURNAL_PAGES, stateChanges } from '../../src/contracts/xenstore-state.ts';
 import { Logic } from '../../src/services/xenstore-logic/logic.ts';
 import type { LogicPorts } from '../../src/services/xenstore-logic/ports.ts';
 import { Contents } from '../../src/services/xenstore-state/contents.ts';
 import { answerMessage } from '../../src/services/xenstore-state/messages.ts';
 import { SECONDS_MAX } from '../../src/services/xenstore-state/reservations.ts';
 import { XenStoreState } from '../../src/services/xenstore-state/state.ts';
+import { type Codec, decode } from '../../src/wire/binary.ts';
 import { type DomId, type EventPort, PortError, type SharedRegion } from '../../src/xen/ports.ts';
 import { FlatRegion } from './flat-region.ts';
 
@@ -28,9 +29,22 @@ export interface DirectStoreOptions {
   readonly limits?: Limits;
 }
 
+/** By the operation's number, with which the answer begins. */
+const changeAnswers = new Map<number, Codec<unknown>>(
+  Object.values(stateChanges).map(([number, , answer]) => [number, answer]),
+);
+
+function isHeld(answer: Uint8Array): boolean {
+  const codec = changeAnswers.get(answer[0]!);
+  const said = codec && decode(codec, answer.subarray(1));
+  return typeof said === 'object' && said !== null && 'outcome' in said && said.outcome === 'held';
+}
+
 export class DirectStore {
   readonly log: string[] = [];
   runs = 0;
+  /** How often a transaction was reserved for somebody, and how often a change was held for one. */
+  readonly fairness = { reserved: 0, held: 0 };
   private box: Uint8Array | null = null;
   private readonly pages = new Map<DomId, SharedRegion>();
   private readonly mapped = new Map<number, SharedRegion>();
@@ -60,7 +74,7 @@ export class DirectStore {
       ...this.memory(),
       eventChannels: this.channels(),
       state: {
-        exchange: (message) => answerMessage(this.state, message, log).answer,
+        exchange: (message) => this.exchange(message),
         settle: () => undefined,
         demandSameState: () => undefined,
       },
@@ -153,6 +167,14 @@ export class DirectStore {
       between();
       if (this.runs > runsMax) throw new Error('the store does not come to rest');
     }
+  }
+
+  private exchange(message: Uint8Array): Uint8Array {
+    const wasReserved = this.state.hasReservation;
+    const { answer } = answerMessage(this.state, message, (line) => this.log.push(line));
+    if (wasReserved && isHeld(answer)) this.fairness.held += 1;
+    else if (!wasReserved && this.state.hasReservation) this.fairness.reserved += 1;
+    return answer;
   }
 
   private handle(handler: () => void): void {

@@ -44,6 +44,8 @@ export class Exchange {
   private readonly open: Message[] = [];
   /** Ids that were given out, and perhaps ended since. */
   readonly transactions: number[] = [];
+  /** The one begun last, unless it has ended. */
+  transaction: number | null = null;
   /** Answers that came, errors among them. */
   answers = 0;
   errors = 0;
@@ -76,6 +78,7 @@ export class Exchange {
       (answer.type === request.type || answer.type === ERROR);
     if (!request || !fits) throw new Violation(`${describe(request)} was answered with ${describe(answer)}`);
     this.answers += 1;
+    if (request.type === TRANSACTION_END && request.transaction === this.transaction) this.transaction = null;
     if (answer.type === ERROR) {
       this.errors += 1;
       if (!/^E[A-Z0-9]{2,8}\0$/.test(answer.payload.toString('latin1'))) throw new Violation(describe(answer));
@@ -83,7 +86,10 @@ export class Exchange {
   }
 
   private learn({ type, transaction, payload }: Message): void {
-    if (type === TRANSACTION_START) this.transactions.push(Number(payload.subarray(0, -1).toString()));
+    if (type === TRANSACTION_START) {
+      this.transaction = Number(payload.subarray(0, -1).toString());
+      this.transactions.push(this.transaction);
+    }
     if (this.transactions.length > TRANSACTIONS_KEPT) this.transactions.shift();
     if (type === TRANSACTION_END) this.transactions.splice(this.transactions.indexOf(transaction), 1);
   }

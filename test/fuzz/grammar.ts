@@ -4,6 +4,7 @@ import type { Random } from './random.ts';
 const HEADER_BYTES = 16;
 const PAYLOAD_BYTES_MAX = 4096;
 
+const NUL = Buffer.of(0);
 const text = (value: string): Buffer => Buffer.from(value, 'utf8');
 const repeated = (value: string, count: number): Buffer => text(value.repeat(count));
 
@@ -104,6 +105,9 @@ const ODDS = {
   wrongLength: 0.1,
   inTransaction: 0.2,
   usualPath: 0.7,
+  rivalBegins: 0.8,
+  rivalEnds: 0.12,
+  rivalRemoves: 0.1,
 };
 
 /** `transactions`: ids that are known to be open. */
@@ -116,10 +120,38 @@ export function input(random: Random, transactions: readonly number[]): Uint8Arr
   const transaction = random.chance(ODDS.inTransaction) ? (transactions[random.below(transactions.length)] ?? 0) : 0;
   const header = [type, random.word(), transaction, payload.length];
   if (random.chance(ODDS.wrongHeader)) misdirect(random, header);
+  return packet(header, payload);
+}
+
+function packet(header: readonly number[], payload: Buffer): Uint8Array {
   const bytes = Buffer.alloc(HEADER_BYTES + payload.length);
   for (const [index, word] of header.entries()) bytes.writeUInt32LE(word, 4 * index);
   payload.copy(bytes, HEADER_BYTES);
   return bytes;
+}
+
+/** All clients may change what is below, and no other input names it. */
+export const CONTESTED = '/rivals';
+const contested = ['a', 'a/b', 'c'].map((name) => text(`${CONTESTED}/${name}`));
+const [READ, TRANSACTION_START, TRANSACTION_END, RM, RESET_WATCHES] = [2, 6, 7, 13, 21];
+
+/** Without transactions of its own. */
+export const rivalStart = packet([RESET_WATCHES, 0, 0, NUL.length], NUL);
+
+/**
+ * What a client sends that wants the same nodes as another one, again and again: its transactions conflict, often enough in a row to have one reserved, and what
+ * the other one changes then is held. `transaction`: the one that it has begun.
+ */
+export function rivalInput(random: Random, transaction: number | null): Uint8Array {
+  const ask = (type: number, payload: Buffer, within = 0): Uint8Array =>
+    packet([type, random.word(), within, payload.length], payload);
+  const path = Buffer.concat([random.pick(contested), NUL]);
+  const value = text(String(random.below(100)));
+  const change = (within = 0): Uint8Array =>
+    random.chance(ODDS.rivalRemoves) ? ask(RM, path, within) : ask(WRITE, Buffer.concat([path, value]), within);
+  if (transaction === null) return random.chance(ODDS.rivalBegins) ? ask(TRANSACTION_START, NUL) : change();
+  if (random.chance(ODDS.rivalEnds)) return ask(TRANSACTION_END, text(random.chance(0.9) ? 'T\0' : 'F\0'), transaction);
+  return random.pick([() => change(), () => change(transaction), () => ask(READ, path, transaction)])();
 }
 
 function payloadOf(random: Random, type: number, kinds: readonly Field[]): Buffer {
@@ -135,8 +167,6 @@ function fieldOf(random: Random, kind: Field): Buffer {
   if (kind === 'path' && random.chance(ODDS.usualPath)) return random.pick<Buffer>(usualPaths);
   return random.pick<Buffer>(fields[kind]);
 }
-
-const NUL = Buffer.of(0);
 
 const damages: readonly ((random: Random, payload: Buffer) => Buffer)[] = [
   (random, payload) => payload.subarray(0, random.below(payload.length + 1)),

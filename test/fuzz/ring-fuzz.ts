@@ -1,7 +1,8 @@
 /** Two guests write what they like into their rings. A third one and Builder must notice nothing. */
+import { BUILDER_DOMID } from '../../src/contracts/domids.ts';
 import { ringErrors } from '../../src/wire/byte-ring.ts';
 import { Violation } from './exchange.ts';
-import { input } from './grammar.ts';
+import { CONTESTED, input, rivalInput, rivalStart } from './grammar.ts';
 import { Random } from './random.ts';
 import { misuse, put, RingClient, type RingEnd, take } from './ring-client.ts';
 import { newTally, type Tally } from './tally.ts';
@@ -12,6 +13,8 @@ export interface FuzzStore {
   readonly log: string[];
   /** How many handlers have run. */
   readonly runs: number;
+  /** How often transactions were reserved and changes held, where that can be seen. */
+  readonly fairness: { readonly reserved: number; readonly held: number };
   readonly builder: RingEnd;
   /** A domain that is not introduced, with its store channel's port. */
   prepare(domid: number): RingEnd & { readonly port: number };
@@ -22,13 +25,15 @@ export interface FuzzStore {
 const HOSTILE = [16, 18] as const;
 const WITNESS = 17;
 const INPUTS_PER_TURN_MAX = 12;
+/** Of a client that wants the same nodes as the other one: it waits for each answer. */
+const RIVAL_INPUTS_MAX = 120;
 const PIECE_BYTES_MAX = 1200;
 /** After so many rounds a connection is made anew in any case: its quotas are used up. */
 const ROUNDS_MAX = 150;
 /** One event of each connection may be before the witness', and the one that Logic sends itself. */
 const WITNESS_RUNS_MAX = HOSTILE.length + 1 + 2;
 /** Chances of a round. */
-const ODDS = { idle: 0.1, deaf: 0.1, misuse: 0.03, feedBetween: 0.3, hearBetween: 0.3 };
+const ODDS = { rivalry: 0.02, idle: 0.1, deaf: 0.1, misuse: 0.03, feedBetween: 0.3, hearBetween: 0.3 };
 const [INTRODUCE, MKDIR, RM, SET_PERMS] = [8, 12, 13, 14] as const;
 const EXPECTED_LOG = [
   /^domain 1[68] broke the protocol: connection lost$/,
@@ -37,6 +42,8 @@ const EXPECTED_LOG = [
 
 class Hostile extends RingClient {
   rounds = 0;
+  /** Inputs that it has still to send as the other one's rival in this round. */
+  rivalInputs = 0;
   constructor(
     readonly domid: number,
     override readonly end: ReturnType<FuzzStore['prepare']>,
@@ -64,18 +71,23 @@ export class RingFuzz {
   }
 
   async start(): Promise<void> {
+    await this.makeContested();
     for (const { domid, end } of this.hostile) await this.introduce(domid, end.port);
     await this.introduce(WITNESS, this.witnessEnd.port);
   }
 
   /** Some inputs of the hostile clients, and one request of the witness among them. */
   async round(): Promise<void> {
-    for (const client of this.hostile) this.prepareInputs(client);
+    const areRivals = this.random.chance(ODDS.rivalry);
+    for (const client of this.hostile)
+      if (areRivals) this.makeRival(client);
+      else this.prepareInputs(client);
     this.askedAt = this.store.runs;
     this.witness.ask();
     await this.rest();
     if (this.witness.isWaiting) throw new Violation('the witness has no answer');
     for (const client of this.hostile) await this.judge(client);
+    Object.assign(this.tally, this.store.fairness);
     this.readLog();
   }
 
@@ -95,6 +107,7 @@ export class RingFuzz {
     for (let moved = true; moved; ) {
       moved = false;
       for (const client of this.hostile) {
+        this.goOnAsRival(client);
         const fed = client.feed(1 + this.random.below(PIECE_BYTES_MAX));
         moved = client.hear() || fed || moved;
       }
@@ -106,9 +119,26 @@ export class RingFuzz {
   private between(deaf: boolean): void {
     this.hearWitness();
     for (const client of this.hostile) {
-      if (this.random.chance(ODDS.feedBetween)) client.feed(this.random.below(PIECE_BYTES_MAX));
-      if (!deaf && this.random.chance(ODDS.hearBetween)) client.hear();
+      // Rivals lose no time: what is reserved for one of them does not last.
+      const hurries = client.rivalInputs > 0;
+      this.goOnAsRival(client);
+      if (hurries || this.random.chance(ODDS.feedBetween)) client.feed(this.random.below(PIECE_BYTES_MAX));
+      if (hurries || (!deaf && this.random.chance(ODDS.hearBetween))) client.hear();
     }
+  }
+
+  private makeRival(client: Hostile): void {
+    client.rivalInputs = RIVAL_INPUTS_MAX;
+    client.send(rivalStart);
+    this.tally.inputs += 1;
+  }
+
+  private goOnAsRival(client: Hostile): void {
+    const { exchange } = client;
+    if (client.rivalInputs === 0 || client.unsentBytes > 0 || exchange.unanswered > 0) return;
+    client.rivalInputs -= 1;
+    client.send(rivalInput(this.random, exchange.transaction));
+    this.tally.inputs += 1;
   }
 
   private hearWitness(): void {
@@ -152,9 +182,17 @@ export class RingFuzz {
     this.tally.answers += client.exchange.answers;
     this.tally.errors += client.exchange.errors;
     await this.byBuilder(RM, `/local/domain/${client.domid}\0`);
+    await this.makeContested();
     await this.introduce(client.domid, client.end.port);
     client.startAnew();
     client.rounds = 0;
+    client.rivalInputs = 0;
+  }
+
+  private async makeContested(): Promise<void> {
+    await this.byBuilder(RM, `${CONTESTED}\0`);
+    await this.byBuilder(MKDIR, `${CONTESTED}\0`);
+    await this.byBuilder(SET_PERMS, `${CONTESTED}\0b${BUILDER_DOMID}\0`);
   }
 
   private async introduce(domid: number, port: number): Promise<void> {

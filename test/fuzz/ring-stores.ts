@@ -12,6 +12,7 @@ export function directStore(): FuzzStore {
     get runs() {
       return store.runs;
     },
+    fairness: store.fairness,
     builder: { page: store.pageOf(BUILDER_DOMID), notify: () => store.notify(store.builderPort) },
     prepare: (domid) => {
       const page = store.makePage(domid);
@@ -32,6 +33,7 @@ export function simulatedStore(seed: number): FuzzStore {
   return {
     log: store.log,
     runs: 0,
+    fairness: { reserved: 0, held: 0 },
     builder: end(BUILDER_DOMID),
     prepare: (domid) => {
       store.prepare(domid);

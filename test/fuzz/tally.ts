@@ -9,11 +9,24 @@ export interface Tally {
   broken: number;
   /** Rounds in which ring indices and the like were overwritten. */
   misused: number;
+  /** Transactions that were reserved for a client whose others had conflicted. */
+  reserved: number;
+  /** How often a change was put off for one of these. */
+  held: number;
   /** The most handler runs that the witness has waited for. */
   latencyMax: number;
 }
 
-export const newTally = (): Tally => ({ inputs: 0, answers: 0, errors: 0, broken: 0, misused: 0, latencyMax: 0 });
+export const newTally = (): Tally => ({
+  inputs: 0,
+  answers: 0,
+  errors: 0,
+  broken: 0,
+  misused: 0,
+  reserved: 0,
+  held: 0,
+  latencyMax: 0,
+});
 
 export function addTally(sum: Tally, { latencyMax, ...counts }: Tally): void {
   for (const [name, count] of Object.entries(counts)) sum[name as keyof typeof counts] += count;
