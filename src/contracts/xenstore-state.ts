@@ -159,7 +159,7 @@ export const stateNotes = {
 
 /** Not the same when made twice. */
 export const stateChanges = {
-  /** Adds or replaces; what the former connection of the domid had is dropped. `limits`: whose it has. `announce`: @introduceDomain. */
+  /** Adds or replaces; what the former connection of the domid had is dropped. `limits`: whose it has. `announce`: @introduceDomain, if there was none. */
   introduce: [2, struct({ domid: u16, port: u32, limits: word(limitKinds), announce: flag }), struct(firing)],
   /**
    * Drops the connections of `gone` with their watches, transactions and unsent bytes, and notes that those of `shut` have shut down. Of

@@ -99,7 +99,10 @@ const starts: RequestHandler = ({ domid: asker, payload, state }) => {
   return asked === String(XENSTORE_LOGIC_DOMID) ? encodeStrings([String(counted.logic)]) : 'EINVAL';
 };
 
-const help: RequestHandler = () => answer(commands.map(([name, parameters]) => `${name}\t${parameters}\n`).join(''));
+const help: RequestHandler = ({ payload }) =>
+  decodeStrings(payload).strings.length > 1
+    ? 'EINVAL'
+    : answer(commands.map(([name, parameters]) => `${name}\t${parameters}\n`).join(''));
 
 function answer(text: string): Uint8Array | ErrorName {
   const payload = encodeStrings([text]);

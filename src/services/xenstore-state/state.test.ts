@@ -125,6 +125,19 @@ describe('counts', () => {
   });
 });
 
+describe('a domain', () => {
+  it('is announced when it is introduced, and again only when it was released meanwhile', () => {
+    const { state, watch } = withClients();
+    watch('@introduceDomain', 'token', OTHER);
+    const introduce = () =>
+      state.answer('introduce', { domid: 40, port: 5, limits: 'none', announce: true }).fired.length;
+    expect(introduce()).toBe(1);
+    expect(introduce()).toBe(0);
+    state.answer('depart', { gone: [40], strangers: [], shut: [], announce: true });
+    expect(introduce()).toBe(1);
+  });
+});
+
 describe('a guest that has lost its connection and lives', () => {
   it('keeps what it owns, and is named to whoever looks for the dead', () => {
     const { state, write } = withClients();

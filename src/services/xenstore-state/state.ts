@@ -160,10 +160,12 @@ export class XenStoreState {
     }),
     pages: () => this.pages,
     introduce: ({ domid, port, limits, announce }) => {
+      // A domid is free for another domain only when the former one is gone, here too.
+      const isKnown = this.connections.get(domid) !== undefined;
       this.drop(domid);
       this.connections.add(domid, port, limits);
       this.changedConnections.add(domid);
-      return this.firing(announce ? this.announced('@introduceDomain') : []);
+      return this.firing(announce && !isKnown ? this.announced('@introduceDomain') : []);
     },
     depart: ({ gone, strangers, shut, announce }) => {
       for (const domid of gone) this.drop(domid);

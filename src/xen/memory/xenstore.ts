@@ -114,8 +114,9 @@ export class MemoryXenStore {
   }
 
   introduce(domid: DomId, gfn: number, port: number): void {
+    const isKnown = this.introduced.has(domid);
     this.introduced.set(domid, { gfn, port });
-    this.fireSpecial('@introduceDomain');
+    if (!isKnown) this.fireSpecial('@introduceDomain');
   }
 
   current(): Tree {

@@ -1,7 +1,7 @@
 /** What randomness hardly ever gets to: limits, all of a domain's life, a broken protocol. And one program for each known difference. */
 import { homeOf } from '../../../src/contracts/xenstore-paths.ts';
 import { ending, preparation, SHARED } from './preparation.ts';
-import { type Ask, ask, GUESTS, PRIVILEGED, type Program, type Step, type TypeName } from './program.ts';
+import { type Ask, ask, GUESTS, OPERATOR, PRIVILEGED, type Program, type Step, type TypeName } from './program.ts';
 
 const [ONE, OTHER, THIRD] = GUESTS;
 const NOBODY_BEGAN = new Map();
@@ -108,6 +108,9 @@ const domains: readonly Program[] = [
     ask(PRIVILEGED, 'release', [String(THIRD)]),
     ask(PRIVILEGED, 'release', [String(THIRD)]),
     ask(PRIVILEGED, 'isDomainIntroduced', [String(THIRD)]),
+    { do: 'introduce', domid: THIRD },
+    { do: 'introduce', domid: THIRD },
+    ask(PRIVILEGED, 'release', [String(THIRD)]),
     ask(ONE, 'getDomainPath', ['1']),
     ask(OTHER, 'getDomainPath', ['1']),
     { do: 'introduce', domid: THIRD },
@@ -127,6 +130,92 @@ const domains: readonly Program[] = [
     ask(PRIVILEGED, 'release', [String(THIRD)]),
     { do: 'introduce', domid: THIRD },
     ask(THIRD, 'read', [SHARED.write]),
+  ),
+];
+
+const operator = (...strings: readonly string[]): Ask => ask(OPERATOR, 'control', strings);
+const set = (name: string, value: number): Ask => operator('quota', 'set', name, String(value));
+const reads = (count: number, prefix: string): readonly Ask[] =>
+  Array.from({ length: count }, (_, number) => ask(ONE, 'read', [`${prefix}${number}`], inFirst));
+
+/** What the operator sets is set back at a program's end. */
+const commands: readonly Program[] = [
+  program(
+    'help, and what is no command',
+    ...[['help'], ['help', 'me'], [''], ['nothing'], ['helpme']].map((strings) => operator(...strings)),
+    ask(OPERATOR, 'control', [], { tail: 'help' }),
+    ask(OPERATOR, 'control', []),
+  ),
+  program(
+    'what guests may use, and what one uses',
+    operator('quota'),
+    operator('quota-soft'),
+    operator('quota', String(ONE)),
+    ask(ONE, 'mkdir', ['a/b']),
+    ask(ONE, 'watch', ['a', 't']),
+    ask(ONE, 'transactionStart', ['']),
+    operator('quota', String(ONE)),
+    operator('quota', '99'),
+    operator('quota', 'x'),
+    operator('quota', String(ONE), String(OTHER)),
+    operator('quota-soft', String(ONE)),
+    ask(ONE, 'control', ['quota']),
+    ask(ONE, 'control', ['quota', 'set', 'nodes', '2000']),
+  ),
+  program(
+    'limits are set',
+    set('nodes', 12),
+    times(20, (number) => ask(ONE, 'mkdir', [`n${number}`])),
+    set('nodes', 1000),
+    set('node-size', 500),
+    ...[300, 600].map((length) => ask(ONE, 'write', ['a'], { tail: 'v'.repeat(length) })),
+    set('node-size', 2048),
+    set('path-max', 300),
+    ...[290, 300, 301].map((length) => ask(ONE, 'read', ['p'.repeat(length)])),
+    ...[290, 300, 301].map((length) => ask(ONE, 'read', [`/${'p'.repeat(length - 1)}`])),
+    set('path-max', 2048),
+    set('permissions', 3),
+    ...[3, 4].map((count) => ask(ONE, 'setPerms', [homeOf(ONE), ...Array(count).fill(`n${ONE}`)])),
+    set('permissions', 5),
+  ),
+  program(
+    'limits that cannot be set',
+    ...[[], ['nodes'], ['nothing', '5'], ['nodes', '0'], ['nodes', '-5'], ['nodes', ''], ['nodes', '5', '6']].map(
+      (strings) => operator('quota', 'set', ...strings),
+    ),
+    ...[[], ['memory'], ['nodes', '5'], ['memory', '0']].map((strings) => operator('quota-soft', 'set', ...strings)),
+  ),
+  program('a limit that is nearly a number', operator('quota', 'set', 'nodes', '1000x')),
+  program('a limit above all bounds', operator('quota', 'set', 'path-max', '2049'), set('path-max', 2048)),
+  program('a command for a database on disk', operator('check')),
+  program(
+    'nodes that a transaction looks at, up to the limit',
+    set('transaction-nodes', 8),
+    ask(ONE, 'transactionStart', ['']),
+    ...reads(10, 'n'),
+    ask(ONE, 'transactionEnd', ['T'], inFirst),
+    set('transaction-nodes', 1024),
+  ),
+];
+
+/** A guest that ends its conversation and begins a new one. */
+const conversations: readonly Program[] = [
+  program(
+    'a domain asks for a new conversation and is introduced',
+    ask(THIRD, 'watch', [SHARED.write, 't']),
+    ask(THIRD, 'transactionStart', ['']),
+    { do: 'reconnect', domid: THIRD, introduced: true },
+    ask(OTHER, 'write', [SHARED.write]),
+    ask(THIRD, 'read', [SHARED.write]),
+    ask(THIRD, 'transactionEnd', ['T'], inFirst),
+  ),
+  program(
+    'a domain asks for a new conversation',
+    ask(THIRD, 'watch', [SHARED.write, 't']),
+    { do: 'reconnect', domid: THIRD, introduced: false },
+    ask(OTHER, 'write', [SHARED.write]),
+    ask(THIRD, 'read', [SHARED.write]),
+    { do: 'introduce', domid: THIRD },
   ),
 ];
 
@@ -181,7 +270,7 @@ const ofThird = `${SHARED.write}/third`;
 
 /** From now on a domid is another domain's. */
 export const endProgram = program(
-  'a domain ends, and another one gets its domid',
+  'a domain suspends, is resumed and ends, and another one gets its domid',
   ...[PRIVILEGED, ONE].map((domid) => ask(domid, 'watch', ['@releaseDomain', 't'])),
   ask(PRIVILEGED, 'setPerms', ['@releaseDomain', `n${PRIVILEGED}`, `r${ONE}`]),
   ask(THIRD, 'write', [ofThird], { tail: 'v' }),
@@ -189,6 +278,11 @@ export const endProgram = program(
   ask(OTHER, 'write', [`${SHARED.write}/o`], { tail: 'v' }),
   ask(OTHER, 'setPerms', [`${SHARED.write}/o`, `n${OTHER}`, `r${THIRD}`]),
   ask(OTHER, 'watch', [SHARED.write, 't']),
+  { do: 'suspend', domid: THIRD },
+  ask(PRIVILEGED, 'isDomainIntroduced', [String(THIRD)]),
+  ask(OTHER, 'read', [ofThird]),
+  ask(PRIVILEGED, 'resume', [String(THIRD)]),
+  ask(PRIVILEGED, 'isDomainIntroduced', [String(THIRD)]),
   { do: 'destroy', domid: THIRD },
   ask(ONE, 'getDomainPath', ['1']),
   ask(OTHER, 'read', [ofThird]),
@@ -202,4 +296,11 @@ export const endProgram = program(
 );
 
 /** What they leave behind matters to nobody. */
-export const fixedPrograms: readonly Program[] = [...limits, ...directories, ...domains, ...known];
+export const fixedPrograms: readonly Program[] = [
+  ...limits,
+  ...directories,
+  ...domains,
+  ...commands,
+  ...conversations,
+  ...known,
+];

@@ -2,7 +2,7 @@
  * A program: steps of several domains, one after the other. It is a value that both domain 0 and the test make from the same seed, so that only
  * what the servers say has to travel.
  */
-import { BUILDER_DOMID, FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
+import { BUILDER_DOMID, FIRST_GUEST_DOMID, TOOLSTACK_DOMID } from '../../../src/contracts/domids.ts';
 import { messageTypes } from '../../../src/wire/xenstore-message.ts';
 import type { DomId } from '../../../src/xen/ports.ts';
 
@@ -11,6 +11,8 @@ export type TypeName = keyof typeof messageTypes;
 /** To Ennead it is Builder; xenstored is told by an option that this domain is privileged. Domain 0 is no client of either. */
 export const PRIVILEGED: DomId = BUILDER_DOMID;
 export const GUESTS = [FIRST_GUEST_DOMID, FIRST_GUEST_DOMID + 1, FIRST_GUEST_DOMID + 2] as const;
+/** Who may ask what guests use, and set what they may: Toolstack. To xenstored it is the privileged domain that does so, as it can be told of one only. */
+export const OPERATOR: DomId = TOOLSTACK_DOMID;
 export const CLIENTS: readonly DomId[] = [PRIVILEGED, ...GUESTS];
 
 export interface Ask {
@@ -31,6 +33,10 @@ export type Step =
   | { readonly do: 'break'; readonly by: DomId; readonly how: 'length' | 'index' }
   /** The privileged domain introduces another one with its real page and channel. */
   | { readonly do: 'introduce'; readonly domid: DomId }
+  /** The domain asks for a new conversation, in a word of its ring; `introduced`: and is introduced again. */
+  | { readonly do: 'reconnect'; readonly domid: DomId; readonly introduced: boolean }
+  /** Xen shuts the domain down as if it had suspended itself, which the privileged domain watches. */
+  | { readonly do: 'suspend'; readonly domid: DomId }
   /** Xen ends the domain. */
   | { readonly do: 'destroy'; readonly domid: DomId }
   /** Another domain gets the domid, and is introduced. */

@@ -62,6 +62,10 @@ export class Conversation {
     return packets.length > 0;
   }
 
+  get hasEvents(): boolean {
+    return this.events.length > 0;
+  }
+
   takeEvents(): string[] {
     const events = this.events;
     this.events = [];

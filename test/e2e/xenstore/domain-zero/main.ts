@@ -7,7 +7,7 @@ import type { DomId, Log } from '../../../../src/xen/ports.ts';
 import { startDaemon } from '../../../virtual-store/domain-zero/daemon.ts';
 import { createServer, startServer } from '../../../virtual-store/domain-zero/ennead.ts';
 import { DONE, encodeHeard } from '../heard.ts';
-import { CLIENTS, PRIVILEGED } from '../program.ts';
+import { CLIENTS, OPERATOR, PRIVILEGED } from '../program.ts';
 import { programsOf } from '../programs.ts';
 import { Player } from './player.ts';
 import { Relay } from './relay.ts';
@@ -28,21 +28,21 @@ interface Stage {
   readonly server: DomId;
 }
 
-function startRelays(server: DomId): Map<DomId, Relay> {
-  const relays = new Map(CLIENTS.map((domid) => [domid, Relay.start(domid, server)]));
+function startRelays(server: DomId, clients: readonly DomId[]): Map<DomId, Relay> {
+  const relays = new Map(clients.map((domid) => [domid, Relay.start(domid, server)]));
   for (const relay of relays.values()) relay.awaitBoot();
   return relays;
 }
 
 async function withEnnead(): Promise<Stage> {
   createServer();
-  const relays = startRelays(XENSTORE_LOGIC_DOMID);
+  const relays = startRelays(XENSTORE_LOGIC_DOMID, [...CLIENTS, OPERATOR]);
   startServer(new Map([[PRIVILEGED, relays.get(PRIVILEGED)!.storePort]]));
   return { relays, server: XENSTORE_LOGIC_DOMID };
 }
 
 async function withXenstored(log: Log): Promise<Stage> {
-  const relays = startRelays(BOOTSTRAPPER_DOMID);
+  const relays = startRelays(BOOTSTRAPPER_DOMID, CLIENTS);
   const store = await startDaemon(['xenstored', '--priv-domid', String(PRIVILEGED)], log);
   const { frame, storePort } = relays.get(PRIVILEGED)!;
   await store.introduce(PRIVILEGED, frame, storePort);

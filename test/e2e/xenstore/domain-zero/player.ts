@@ -1,10 +1,16 @@
 /** Plays programs: one step after the other, each of them answered before the next one begins. */
-import { inputOf } from '../../../../src/wire/byte-ring.ts';
+import {
+  CONNECTION_CONNECTED,
+  CONNECTION_OFFSET,
+  CONNECTION_RECONNECT,
+  inputOf,
+  SERVER_FEATURES_OFFSET,
+} from '../../../../src/wire/byte-ring.ts';
 import { encodePacket, messageTypes } from '../../../../src/wire/xenstore-message.ts';
 import { type DomId, PortError } from '../../../../src/xen/ports.ts';
 import { domainControl } from '../../../../src/xen/real/adapter.ts';
 import type { Heard } from '../heard.ts';
-import { ask, describeStep, GUESTS, PRIVILEGED, type Program, type Step } from '../program.ts';
+import { ask, describeStep, OPERATOR, PRIVILEGED, type Program, type Step } from '../program.ts';
 import { Conversation } from './conversation.ts';
 import { Relay } from './relay.ts';
 
@@ -22,7 +28,8 @@ export class Player {
     private readonly server: DomId,
   ) {
     for (const [domid, relay] of relays) this.conversations.set(domid, new Conversation(relay));
-    for (const domid of GUESTS) this.introduce(domid);
+    for (const domid of relays.keys()) if (domid !== PRIVILEGED) this.introduce(domid);
+    if (!relays.has(OPERATOR)) this.conversations.set(OPERATOR, this.of(PRIVILEGED));
   }
 
   /** @throws with the step at which it ended */
@@ -49,6 +56,8 @@ export class Player {
     if (step.do === 'flood') return this.of(step.by).flood(step.asks);
     if (step.do === 'introduce') return this.introduce(step.domid);
     if (step.do === 'break') return this.breakProtocol(step.by, step.how);
+    if (step.do === 'reconnect') return this.reconnect(step.domid, step.introduced);
+    if (step.do === 'suspend') return this.suspend(step.domid);
     return step.do === 'destroy' ? this.destroy(step.domid) : this.rebuild(step.domid);
   }
 
@@ -71,6 +80,22 @@ export class Player {
     return `error ${relay.error}`;
   }
 
+  /** Not every server does what it is asked for. */
+  private reconnect(domid: DomId, introduced: boolean): string {
+    const { relay } = this.of(domid);
+    relay.scribble(CONNECTION_OFFSET, CONNECTION_RECONNECT);
+    if (introduced) return `${this.introduce(domid)}, connection ${relay.word(CONNECTION_OFFSET)}`;
+    this.looks(() => relay.word(CONNECTION_OFFSET) === CONNECTION_CONNECTED);
+    this.of(domid).beginAnew();
+    return `features ${relay.word(SERVER_FEATURES_OFFSET)}, connection ${relay.word(CONNECTION_OFFSET)}`;
+  }
+
+  private suspend(domid: DomId): string {
+    domainControl.shutdown(domid, 'suspend');
+    this.lookUntil(() => this.of(PRIVILEGED).hasEvents);
+    return 'suspended';
+  }
+
   private destroy(domid: DomId): string {
     this.of(domid).relay.destroy();
     this.conversations.delete(domid);
@@ -91,10 +116,16 @@ export class Player {
   }
 
   private lookUntil(isSo: () => boolean): void {
-    for (let looks = 0; !isSo(); looks += 1) {
-      if (looks === LOOKS_MAX) throw new PortError('ETIMEDOUT', 'lookUntil', String(isSo));
+    if (!this.looks(isSo)) throw new PortError('ETIMEDOUT', 'lookUntil', String(isSo));
+  }
+
+  /** Whether it is so in the end. */
+  private looks(isSo: () => boolean): boolean {
+    for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
+      if (isSo()) return true;
       this.look(PRIVILEGED);
     }
+    return false;
   }
 }
 

@@ -1,6 +1,7 @@
 /** A client of the store that domain 0 speaks for: it is a domain of its own, with its own ring, and domain 0 holds the other end of it. */
 import { encodeBootParameters } from '../../../../src/contracts/boot-parameters.ts';
-import { BUILDER_DOMID } from '../../../../src/contracts/domids.ts';
+import { BUILDER_DOMID, TOOLSTACK_DOMID } from '../../../../src/contracts/domids.ts';
+import type { LabelledDomain } from '../../../../src/contracts/flask-contexts.ts';
 import { consumeRing, readRing, writeRing } from '../../../../src/kit/ring.ts';
 import { ERROR_OFFSET } from '../../../../src/wire/byte-ring.ts';
 import { type Packet, PacketReader } from '../../../../src/wire/xenstore-message.ts';
@@ -12,6 +13,11 @@ import { PAGE_PARAMETER, relayParameters, STORE_PORT_OFFSET } from '../relaying.
 /** A server that is as slow as this does not answer any more. */
 const SILENCE_MS_MAX = 30_000;
 const BOOT_MS_MAX = 60_000;
+
+const labels = new Map<DomId, LabelledDomain>([
+  [BUILDER_DOMID, 'builder'],
+  [TOOLSTACK_DOMID, 'toolstack'],
+]);
 
 export class Relay {
   private reader = new PacketReader();
@@ -25,7 +31,7 @@ export class Relay {
 
   /** Resolves nothing: its VM boots meanwhile. */
   static start(domid: DomId, server: DomId): Relay {
-    createVm(domid, domid === BUILDER_DOMID ? 'builder' : 'guest');
+    createVm(domid, labels.get(domid) ?? 'guest');
     const channel = eventChannels.allocUnbound(domid);
     const orders = encodeBootParameters(relayParameters.encode({ server, conductor: channel }));
     const frame = loadVm(domid, vmImage('relay', UNRESTRICTED, orders), {
@@ -49,7 +55,12 @@ export class Relay {
 
   /** What the server says of the connection, 0 if nothing is wrong. */
   get error(): number {
-    return this.page.load32(ERROR_OFFSET);
+    return this.word(ERROR_OFFSET);
+  }
+
+  /** Of its page. */
+  word(offset: number): number {
+    return this.page.load32(offset);
   }
 
   /** All of it, however small the ring is. `take` is given what comes meanwhile. */
