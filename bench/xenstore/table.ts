@@ -22,7 +22,8 @@ function medianOf(operation: Result['operation'], group: readonly Measurement[])
   const all = group.flatMap(({ results }) => results.filter((result) => result.operation === operation));
   const median = (figure: Exclude<keyof Result, 'operation'>): number => {
     const sorted = all.map((result) => result[figure]).sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)]!;
+    // Of an even number of rounds there are two in the middle: taking one would make a rate that of the better round, and its latency that of the worse.
+    return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.floor(sorted.length / 2)]!) / 2;
   };
   return {
     operation,
