@@ -16,6 +16,7 @@ const HELP = `usage: npm run bench:xenstore -- [--quick] [--rounds N] [--clients
   --quick         a second for each operation instead of five
   --rounds N      all of it so often, and the medians, instead of once
   --clients N     how many clients at once, instead of 1 and 8; 64 takes minutes to boot
+  --instructions  the machine's clock counts its instructions, so that a busy computer changes nothing; see bench/xenstore/README.md
   --server NAME   only these: ${servers.join(' ')}
 `;
 const DURATION_MS = 5_000;
@@ -28,6 +29,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '1' },
+    instructions: { type: 'boolean', default: false },
     clients: { type: 'string', multiple: true, default: ['1', '8'] },
     server: { type: 'string', multiple: true, default: [...servers] },
     help: { type: 'boolean', default: false },
@@ -58,7 +60,11 @@ async function measureAll(signal: AbortSignal): Promise<Measurement[]> {
     for (const clients of counts)
       for (const server of wanted) {
         const startedMs = performance.now();
-        const results = await measureServer(parts, { server, clients, durationMs }, signal);
+        const results = await measureServer(
+          parts,
+          { server, clients, durationMs, countInstructions: values.instructions },
+          signal,
+        );
         measurements.push({ server, clients, results });
         const tookSeconds = ((performance.now() - startedMs) / 1000).toFixed(0);
         console.log(`round ${round}: ${server}, clients: ${clients}, took ${tookSeconds} s`);

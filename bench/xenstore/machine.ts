@@ -12,14 +12,17 @@ const CLIENT_MEMORY_MIB = 26;
 /** To boot a host and a client. */
 const BOOT_TIMEOUT_MS = 120_000;
 const CLIENT_TIMEOUT_MS = 10_000;
+/** A machine whose instructions are counted has one thread to emulate it, on a computer that may be busy. */
+const COUNTED_TIMES = 8;
 
 export interface Run extends Orders {
   readonly server: Server;
+  readonly countInstructions: boolean;
 }
 
 /** @throws when it is aborted, when something fails, and when it takes too long */
 export async function measureServer(parts: Parts, run: Run, signal: AbortSignal): Promise<Result[]> {
-  const { server, ...orders } = run;
+  const { server, countInstructions, ...orders } = run;
   const { clients, durationMs } = orders;
   const results: Result[] = [];
   await runMachine(parts, {
@@ -34,7 +37,10 @@ export async function measureServer(parts: Parts, run: Run, signal: AbortSignal)
     },
     memoryMib: MEMORY_MIB + clients * CLIENT_MEMORY_MIB,
     parameters: { server, ...ordersParameters(orders) },
-    timeoutMs: BOOT_TIMEOUT_MS + clients * CLIENT_TIMEOUT_MS + 2 * durationMs * operations.length,
+    countInstructions,
+    timeoutMs:
+      (BOOT_TIMEOUT_MS + clients * CLIENT_TIMEOUT_MS + 2 * durationMs * operations.length) *
+      (countInstructions ? COUNTED_TIMES : 1),
     heardEnough(line) {
       const result = decodeResult(line);
       if (result) results.push(result);

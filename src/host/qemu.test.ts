@@ -57,6 +57,12 @@ describe('the processor', () => {
     expect(valuesOf('-cpu', argumentsFor())[0]).toMatch(/^max,(?!.*(svm|npt)=off)/);
   });
 
+  it('is emulated by one thread when its instructions are counted, with KVM too', () => {
+    const argv = argumentsFor({ countInstructions: true }, true);
+    expect(valuesOf('-accel', argv)).toEqual(['tcg,thread=single']);
+    expect(valuesOf('-icount', argv)).toEqual(['shift=2,sleep=off']);
+  });
+
   it('is the real one with KVM', () => {
     const argv = argumentsFor({}, true);
     expect(valuesOf('-accel', argv)).toEqual(['kvm']);

@@ -21,6 +21,8 @@ export interface MachineOptions {
   readonly xenArguments?: readonly string[];
   /** Domain 0's command line; Bootstrapper's where nothing is said. */
   readonly kernelArguments?: readonly string[];
+  /** The machine's clock goes on by its own instructions, however busy the operator's computer is meanwhile: for measurements. It is emulated then. */
+  readonly countInstructions?: boolean;
 }
 
 /** Toolstack's address on the virtual host's network; QEMU's user network is 10.0.2.0/24. */
@@ -83,10 +85,15 @@ const BOOTSTRAPPER_ARGUMENTS = [
 /** Domain 0's memory; free again after the boot. */
 const BOOTSTRAPPER_MEMORY_MIB = bootstrapper.memoryMib;
 
-function processor(kvm: boolean): string[] {
-  if (kvm) return ['-accel', 'kvm', '-cpu', 'host'];
+/** An instruction takes 2 to the power of this ns, which is about what emulation takes. */
+const INSTRUCTION_SHIFT = 2;
+
+function processor(kvm: boolean, countInstructions: boolean): string[] {
+  if (kvm && !countInstructions) return ['-accel', 'kvm', '-cpu', 'host'];
   // XSAVE, SMAP and SMEP: QEMU's emulation of them breaks PV guests. ERMS: it makes copying slow. See docs/virtual-host.md.
-  return ['-accel', 'tcg,thread=multi', '-cpu', 'max,smap=off,smep=off,pku=off,la57=off,xsave=off,erms=off'];
+  const cpu = ['-cpu', 'max,smap=off,smep=off,pku=off,la57=off,xsave=off,erms=off'];
+  if (!countInstructions) return ['-accel', 'tcg,thread=multi', ...cpu];
+  return ['-accel', 'tcg,thread=single', '-icount', `shift=${INSTRUCTION_SHIFT},sleep=off`, ...cpu];
 }
 
 const networkAccess = (sshPort: number | null): string =>
@@ -117,7 +124,7 @@ export function qemuArguments(
   const modules = [`${images.kernel} ${kernel.join(' ')}`, images.initrd, ...(images.policy ? [images.policy] : [])];
   const machine = kvm && options.iommu ? 'q35,sata=off,kernel-irqchip=split' : 'q35,sata=off';
   return [
-    ...processor(kvm),
+    ...processor(kvm, options.countInstructions ?? false),
     ...['-machine', machine, '-m', String(options.memoryMib), '-smp', String(options.cpus)],
     ...['-nodefaults', '-display', 'none', '-vga', 'none', '-no-reboot'],
     ...[

@@ -22,6 +22,8 @@ export interface Run {
   /** For domain 0's program. */
   readonly parameters: BootParameters;
   readonly timeoutMs: number;
+  /** See src/host/qemu.ts. */
+  readonly countInstructions?: boolean;
   /** Programs that may fail and be started again. */
   readonly mayFail?: readonly string[];
   /** Told every line of the serial console, once; true: that is all. */
@@ -48,13 +50,18 @@ export async function runMachine(parts: Parts, run: Run): Promise<void> {
   }
 }
 
-function start(parts: Parts, directory: HostDirectory, { memoryMib, parameters }: Run): Promise<number> {
+function start(
+  parts: Parts,
+  directory: HostDirectory,
+  { memoryMib, parameters, countInstructions }: Run,
+): Promise<number> {
   const dom0 = `${DOMAIN_ZERO_MEMORY_MIB}M`;
   return spawnQemu(directory, machineImages(parts, directory.bootstrapperInitrd), {
     memoryMib,
     cpus: 2,
     sshPort: null,
     iommu: false,
+    ...(countInstructions && { countInstructions }),
     // The policy knows no domain 0 that serves XenStore, so it is asked and not obeyed. Of an option that is given twice Xen takes the last.
     xenArguments: ['hardware_dom=0', 'flask=permissive', `dom0_mem=${dom0},max:${dom0}`],
     kernelArguments: [
