@@ -15,7 +15,7 @@ const HELP = `usage: npm run bench:xenstore -- [--quick] [--rounds N] [--clients
 
   --quick         a second for each operation instead of five
   --rounds N      all of it so often, and the medians, instead of once
-  --clients N     how many clients at once, instead of 1 and 8; 64 takes minutes to boot
+  --clients N     how many clients at once, instead of 1 and 8; 64 take a minute to boot
   --instructions  the machine's clock counts its instructions, so that a busy computer changes nothing; see bench/xenstore/README.md
   --server NAME   only these: ${servers.join(' ')}
 `;
