@@ -89,9 +89,12 @@ function drive({ name, device: disk, cdrom, format, readOnly }: EmulatedDrive): 
   ];
 }
 
-/** Past the page cache: this VM's memory is small, and the guest caches by itself. */
+/**
+ * Through the page cache, which goes to the disk when the guest flushes its own: the guest's pages are foreign here, and Linux makes no direct I/O
+ * to foreign pages (EFAULT).
+ */
 function blockNode(node: string, disk: string, format: 'raw' | 'qcow2', readOnly: boolean): Properties {
-  const options = { 'read-only': readOnly, cache: { direct: true }, discard: 'unmap' };
+  const options = { 'read-only': readOnly, cache: { direct: false }, discard: 'unmap' };
   const file = { driver: 'host_device', filename: `/dev/${disk}`, ...options };
   // An image that names another file as its base does not get it.
   return format === 'raw'
