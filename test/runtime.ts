@@ -1,6 +1,6 @@
 /** `npm run test:runtime`: builds ennead-rt with sanitizers and runs its own tests. QuickJS's source comes from the image builder's cache. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSteps } from '../src/image/images.ts';
@@ -17,6 +17,8 @@ const { made } = await buildSteps([quickjsSource], { tests: true });
 const source = made.get(quickjsSource)!;
 const description = Object.keys(source.files).find((name) => name.endsWith('.dsc'))!;
 const folder = mkdtempSync(join(tmpdir(), 'ennead-runtime-'));
+// Tests start programs of this folder as another user.
+chmodSync(folder, 0o711);
 try {
   const quickjs = join(folder, 'quickjs');
   run('dpkg-source', '--no-check', '--extract', source.path(description), quickjs);
