@@ -163,6 +163,8 @@ declare module 'ennead:rt' {
   export function domainUnpause(domid: number): void;
   /** SHUTDOWN_*, forced on the domain. */
   export function domainShutdown(domid: number, reason: number): void;
+  /** Presses the power button of an HVM domain's PC; EINVAL of a PV one. What its system makes of that, Xen does not know. */
+  export function domainPowerButton(domid: number): void;
   export function domainSetMaxMem(domid: number, kib: number): void;
   /** An unbound event channel in `domid` that `remoteDomid` may bind. */
   export function domainAllocEvtchn(domid: number, remoteDomid: number): number;

@@ -2,8 +2,8 @@
 const calls = {
   evtchnAllocUnbound: [1], evtchnBindInterdomain: [1, 1], evtchnBindVirq: [0], evtchnUnbind: [1], evtchnNotify: [1], evtchnWait: [1, 0],
   grantMap: [1, [1], true], grantShare: [1, 1, true], grantKeep: [1, 1], foreignMap: [0x7ff0, [1], true], domainList: [0, 10], domainDestroy: [0x7fef],
-  domainPause: [0x7fef], domainUnpause: [0x7fef], domainShutdown: [0x7fef, 0], domainSetMaxMem: [0x7fef, 1], domainAllocEvtchn: [1, 2],
-  domainSetVirqHandler: [1, 3], flaskContextToSid: ['a:b:c'], flaskSidToContext: [1], flaskRelabel: [0x7fef, 1], flaskEnforcing: [],
+  domainPause: [0x7fef], domainUnpause: [0x7fef], domainShutdown: [0x7fef, 0], domainPowerButton: [0x7fef], domainSetMaxMem: [0x7fef, 1],
+  domainAllocEvtchn: [1, 2], domainSetVirqHandler: [1, 3], flaskContextToSid: ['a:b:c'], flaskSidToContext: [1], flaskRelabel: [0x7fef, 1], flaskEnforcing: [],
   pciAssign: [1, 8], pciDeassign: [1, 8], iomemPermission: [1, 0, 2 ** 40, true], ioportPermission: [1, 0, 65536, false], mapGsi: [1, 9],
   irqPermission: [1, 9, true], physInfo: [], xenVersion: [], xenMessages: [],
   domainSetTarget: [1, 2],

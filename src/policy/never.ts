@@ -117,9 +117,15 @@ export const neverRules: readonly NeverRule[] = [
     claim: 'only Builder ends, pauses or shuts down a domain',
     forbids: ({ source, class: className, permission }) =>
       className === 'domain' &&
-      isOneOf(['destroy', 'pause', 'shutdown', 'trigger', 'resume'])(permission) &&
+      isOneOf(['destroy', 'pause', 'shutdown', 'resume'])(permission) &&
       source !== 'builder_t',
     breach: 'allow toolstack_t guest_t:domain destroy;',
+  },
+  {
+    claim: 'only Builder presses buttons, and only those of guests',
+    forbids: ({ source, target, class: className, permission }) =>
+      className === 'domain' && permission === 'trigger' && !(source === 'builder_t' && target === 'guest_t'),
+    breach: 'allow builder_t toolstack_t:domain trigger;',
   },
   {
     claim: 'only Builder changes a label, and only between PCIBack and the retired PCIBack',

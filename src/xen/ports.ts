@@ -160,6 +160,8 @@ export interface DomainControl {
   pause(domid: DomId): void;
   unpause(domid: DomId): void;
   shutdown(domid: DomId, reason: ShutdownReason): void;
+  /** Of the PC of an HVM domain; EINVAL of a PV one. Its system may shut down, or may not care. */
+  pressPowerButton(domid: DomId): void;
   /** An unbound channel in `domid` that only `remote` may bind. */
   allocEventChannel(domid: DomId, remote: DomId): EventPort;
   setVirqHandler(domid: DomId, virq: number): void;

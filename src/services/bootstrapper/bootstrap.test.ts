@@ -42,6 +42,7 @@ class BootingXen {
     destroy: () => {},
     pause: () => {},
     shutdown: () => {},
+    pressPowerButton: () => {},
     relabel: () => {},
     contextOf: () => null,
   };

@@ -35,6 +35,11 @@ export const manifest = defineManifest({
       may: { domain: 'pause destroy shutdown' },
       why: 'ends, holds and resumes what it built',
     },
+    {
+      on: 'guest',
+      may: { domain: 'trigger' },
+      why: "presses the power button of such a guest's PC, which Xen itself emulates",
+    },
     { on: 'xenstore-logic', may: pvLoadRights, why: 'builds XenStore-Logic again when that has ended' },
     {
       on: 'xenstore-logic',

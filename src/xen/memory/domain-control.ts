@@ -37,6 +37,8 @@ interface Domain {
   built: BuiltDomain | null;
   /** The domain that it emulates a PC for. */
   target: DomId | null;
+  /** How often somebody has. */
+  powerButtonPressed: number;
 }
 
 const CONSOLE_REF = 0;
@@ -127,9 +129,23 @@ export class DomainTable implements DomainControl {
   }
 
   shutdown(domid: DomId, reason: ShutdownReason): void {
-    this.domain(domid, 'domainShutdown').shutdown = reason;
+    const domain = this.domain(domid, 'domainShutdown');
+    // The first reason counts.
+    if (domain.shutdown !== null) return;
+    domain.shutdown = reason;
     this.domainException();
     this.onGone(domid, false);
+  }
+
+  pressPowerButton(domid: DomId): void {
+    const domain = this.domain(domid, 'domainPowerButton');
+    if (domain.kind !== 'hvm') throw new PortError('EINVAL', 'domainPowerButton', `domain ${domid} is ${domain.kind}`);
+    domain.powerButtonPressed += 1;
+  }
+
+  /** As its own system would notice it. */
+  powerButtonPressed(domid: DomId): number {
+    return this.domain(domid, 'powerButtonPressed').powerButtonPressed;
   }
 
   allocEventChannel(domid: DomId, remote: DomId): number {
@@ -179,7 +195,7 @@ export class DomainTable implements DomainControl {
   private insert(domid: DomId, spec: Omit<DomainSpec, 'domid' | 'iommu'>): void {
     if (this.domains.has(domid)) throw new PortError('EEXIST', 'domainCreate', `domain ${domid}`);
     const { kind, context, uuid, vcpus, memoryMib } = spec;
-    const state = { paused: true, dying: false, shutdown: null, built: null, target: null };
+    const state = { paused: true, dying: false, shutdown: null, built: null, target: null, powerButtonPressed: 0 };
     this.domains.set(domid, { kind, domid, context, uuid, vcpus, memoryMib, ...state });
     this.channels.addDomain(domid);
     this.memory.addDomain(domid);

@@ -172,6 +172,15 @@ describe('HVM domains', () => {
     expect(() => control.setTarget(deviceModel, guest)).toThrow(expect.objectContaining({ code }));
   });
 
+  it('have a power button, and PV domains have none', () => {
+    const { control } = new MemoryXen().add(4);
+    const [pv, hvm] = [control.create(spec(20)), control.create(hvmSpec(21))];
+    control.pressPowerButton(hvm);
+    expect(() => control.pressPowerButton(pv)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    control.destroy(hvm);
+    expect(() => control.pressPowerButton(hvm)).toThrow(expect.objectContaining({ code: 'ESRCH' }));
+  });
+
   it('a dead guest stays dying until its emulator is gone', () => {
     const xen = new MemoryXen();
     const { control } = xen.add(4);

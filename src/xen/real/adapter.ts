@@ -192,6 +192,7 @@ export const domainControl: DomainControl = {
   pause: (domid) => rt.domainPause(domid),
   unpause: (domid) => rt.domainUnpause(domid),
   shutdown: (domid, reason) => rt.domainShutdown(domid, shutdownReasons.indexOf(reason)),
+  pressPowerButton: (domid) => rt.domainPowerButton(domid),
   allocEventChannel: (domid, remote) => rt.domainAllocEvtchn(domid, remote),
   setVirqHandler: (domid, virq) => rt.domainSetVirqHandler(domid, virq),
   relabel: (domid, context) => rt.flaskRelabel(domid, rt.flaskContextToSid(context)),

@@ -152,6 +152,7 @@ const heldBackByXenItself: readonly {
   { attack: 'irq-permission', why: 'the interrupt is not its own' },
   { attack: 'iomem-permission', why: 'the memory is not its own' },
   { attack: 'ioport-permission', why: 'the port is not its own' },
+  { attack: 'power-button', why: 'the victim is PV: it has none' },
   { attack: 'build', why: 'the victim has been built, and has all its memory' },
 ];
 

@@ -61,6 +61,7 @@ const MAYBE_ASKED: Outcome = {
 };
 const NOT_A_HOLDER: Outcome = { answers: ['EPERM'], why: 'only a holder can hand on a device: the hardware domain' };
 const NO_IOMMU: Outcome = { answers: ['EOPNOTSUPP'], why: 'Xen assigns no device to a domain without an IOMMU' };
+const NO_BUTTON: Outcome = { answers: ['EINVAL'], why: 'only an HVM domain has a power button, and here all are PV' };
 const NOT_TO_ITSELF: Outcome = { answers: ['EINVAL'], why: 'nobody assigns a device to itself' };
 
 const endOf = ({ target, self }: Sides): string => (self ? selfTypeOf(target) : typeOf(target));
@@ -160,6 +161,7 @@ const checks: Readonly<Record<AttackName, (sides: Sides) => Check>> = {
   'max-mem': onDomain('domain', 'setdomainmaxmem'),
   pause: onDomain('domain', 'pause'),
   unpause: onDomain('domain', 'unpause'),
+  'power-button': (sides) => ({ ...onDomain('domain', 'trigger')(sides), after: NO_BUTTON }),
   relabel: ({ actor, target }) => ({
     rules: [
       rule(typeOf(actor), typeOf(target), 'domain2', 'relabelfrom'),

@@ -76,6 +76,7 @@ export const attacks = {
   'max-mem': 'others',
   pause: 'others',
   unpause: 'others',
+  'power-button': 'others',
   relabel: 'everyone',
   shutdown: 'others',
   destroy: 'others',

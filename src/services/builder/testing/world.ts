@@ -244,6 +244,7 @@ export class World {
         if (domid === LOGIC && !this.logicWorks) domains.shutdown(LOGIC, 'crash');
       },
       shutdown: (domid, reason) => domains.shutdown(domid, reason),
+      pressPowerButton: (domid) => domains.pressPowerButton(domid),
       allocEventChannel: (domid, remote) => domains.allocEventChannel(domid, remote),
       setVirqHandler: (domid, virq) => {
         this.virqHandlers.push(domid);

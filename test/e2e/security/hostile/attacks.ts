@@ -97,6 +97,7 @@ const onVm: Partial<Record<AttackName, OnVm>> = {
   'max-mem': ({ domid }) => rt.domainSetMaxMem(domid, MORE_MEMORY_KIB),
   pause: ({ domid }) => rt.domainPause(domid),
   unpause: ({ domid }) => rt.domainUnpause(domid),
+  'power-button': ({ domid }) => rt.domainPowerButton(domid),
   relabel: ({ domid }, { knowledge }) => rt.flaskRelabel(domid, sidOf('builder', knowledge)),
   shutdown: ({ domid }) => rt.domainShutdown(domid, SHUTDOWN_POWEROFF),
   destroy: ({ domid }) => rt.domainDestroy(domid),
