@@ -388,6 +388,8 @@ test('every command explains itself with an example', async () => {
     'destroy',
     'pause',
     'unpause',
+    'trigger',
+    'reset',
     'console',
     'info',
     'services',

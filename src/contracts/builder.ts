@@ -145,6 +145,10 @@ export const builderMethods = {
   /** {} */
   'guest.unpause': domidParams,
   'guest.pause': domidParams,
+  /** {}. The power button of the PC that a guest of type hvm has. */
+  'guest.powerButton': domidParams,
+  /** {}. Ends the guest at once, as its own reboot would. What is left of it is the caller's to have destroyed. */
+  'guest.reset': domidParams,
   /** {}. Resolves when Xen has taken the domain apart, its Qemu VM first. The XenStore nodes of both are the caller's to remove. */
   'guest.destroy': domidParams,
   /** { images: KnownImage[] } */

@@ -1,6 +1,6 @@
 /**
  * Toolstack's conversation with a Qemu VM: JSON-RPC 2.0 (src/kit/rpc.ts) over a link (src/kit/link.ts) that the Qemu VM offers when it has
- * started. Toolstack says which machine to emulate, for one guest and once; then it asks for screens, media and buttons, and
+ * started. Toolstack says which machine to emulate, for one guest and once; then it asks for screens and media, and
  * carries the bytes of the guest's serial port and of VNC sessions for operators.
  *
  * A Qemu VM is as trustworthy as its guest. Whatever it sends is checked here and believed of that guest alone.
@@ -76,8 +76,6 @@ const screenSession = z.number().check(z.int(), z.minimum(1), z.maximum(0xffffff
 export const deviceModelMethods = {
   /** {}. Once. Resolves when QEMU is ready to serve the guest, which may then be unpaused. */
   'machine.start': machine,
-  'machine.powerButton': noParams,
-  'machine.reset': noParams,
   /** {}. null takes the medium out. The PV disk is there already (or goes afterwards). */
   'media.change': z.strictObject({
     name: driveName,
@@ -98,7 +96,7 @@ export const screenClosed = z.strictObject({ session: screenSession });
 /** `serial.data`: to the guest's serial port, and from it. */
 export const serialData = z.strictObject({ data: byteText });
 /** `machine.event`: what the emulated machine did, for the log. `crashed`: QEMU has ended, and with it the guest. */
-export const machineEvent = z.strictObject({ what: z.enum(['reset', 'powerdown', 'shutdown', 'crashed', 'io-error']) });
+export const machineEvent = z.strictObject({ what: z.enum(['reset', 'shutdown', 'crashed', 'io-error']) });
 
 /** What a Qemu VM sends by itself. What Toolstack sends so are the same, but `machine.event`. */
 export const deviceModelNotifications = {

@@ -152,7 +152,7 @@ export const toolstackMethods = {
   'guest.unpause': guestParams,
   /** The power button of an emulated PC: its system may shut down, or may not care. */
   'guest.powerButton': guestParams,
-  /** The reset button of an emulated PC. */
+  /** Ends the guest at once, as its own reboot would: its `onReboot` says what follows. */
   'guest.reset': guestParams,
   /** null takes the medium out. */
   'media.change': z.strictObject({ guest: guestReference, vdev: driveName, volume: z.nullable(volumeName) }),

@@ -1,4 +1,4 @@
-/** Buttons and CD drives of a guest whose PC is emulated. */
+/** A guest's buttons, and the CD drives of an emulated PC. */
 import { Argument, type Command } from 'commander';
 import { driveName } from '../../contracts/device-model.ts';
 import { volumeName } from '../../contracts/volumes.ts';
@@ -10,7 +10,10 @@ import { examples, json, type Output, print } from './output.ts';
 
 const GUEST = 'its name or domid';
 /** xl's words → ours. */
-const triggers = { power: 'guest.powerButton', reset: 'guest.reset' } as const;
+const triggers = {
+  power: { method: 'guest.powerButton', done: (guest: string) => `the power button of ${guest} is pressed\n` },
+  reset: { method: 'guest.reset', done: (guest: string) => `guest ${guest} is reset\n` },
+} as const;
 type Trigger = keyof typeof triggers;
 
 export function addMachineCommands(program: Command, environment: CliEnvironment): void {
@@ -20,13 +23,14 @@ export function addMachineCommands(program: Command, environment: CliEnvironment
 
 function addButtons(program: Command, environment: CliEnvironment): void {
   const press = async (guest: string, trigger: Trigger, output: Output): Promise<void> => {
+    const { method, done } = triggers[trigger];
     const params = { guest: reference(guest) };
-    await withToolstack(environment, (toolstack) => toolstack.call(triggers[trigger], params, LONG_CALL_MS));
-    print(environment, output, {}, () => `the ${trigger} button of ${guest} is pressed\n`);
+    await withToolstack(environment, (toolstack) => toolstack.call(method, params, LONG_CALL_MS));
+    print(environment, output, {}, () => done(guest));
   };
   program
     .command('trigger')
-    .description('press a button of an emulated PC')
+    .description('press the power button of an emulated PC, or reset a guest')
     .argument('<guest>', GUEST)
     .addArgument(new Argument('<button>', 'which one').choices(Object.keys(triggers)))
     .addOption(json())
@@ -42,7 +46,7 @@ function addButtons(program: Command, environment: CliEnvironment): void {
     .action(press);
   program
     .command('reset')
-    .description('press the reset button of an emulated PC; its on_reboot says what follows')
+    .description('end a guest at once as if it had rebooted; its on_reboot says what follows')
     .argument('<guest>', GUEST)
     .addOption(json())
     .addHelpText('after', examples('ennead reset windows'))

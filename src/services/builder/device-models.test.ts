@@ -193,9 +193,18 @@ describe('a pair', () => {
     expect(world.domids()).not.toContain(QEMU);
   });
 
-  it.each(['guest.pause', 'guest.unpause', 'guest.destroy'])('%s is not for the Qemu VM alone', async (method) => {
+  it.each(['guest.pause', 'guest.unpause', 'guest.powerButton', 'guest.reset', 'guest.destroy'])(
+    '%s is not for the Qemu VM alone',
+    async (method) => {
+      await create();
+      await expect(toolstack.call(method, { domid: QEMU })).rejects.toMatchObject({ code: 'not-yours' });
+    },
+  );
+
+  it('the power button is pressed in the guest', async () => {
     await create();
-    await expect(toolstack.call(method, { domid: QEMU })).rejects.toMatchObject({ code: 'not-yours' });
+    await toolstack.call('guest.powerButton', { domid: GUEST });
+    expect(world.xen.domains.powerButtonPressed(GUEST)).toBe(1);
   });
 
   it('the Qemu VM runs on while its guest is paused', async () => {

@@ -146,7 +146,24 @@ describe('the other requests', () => {
     expect(paused()).toBe(false);
   });
 
-  it.each(['guest.pause', 'guest.unpause', 'guest.destroy'])(
+  it('a reset ends a guest as its reboot would, and leaves it to be destroyed', async () => {
+    const { domid } = await create();
+    await toolstack.call('guest.unpause', { domid });
+    await toolstack.call('guest.reset', { domid });
+    expect(world.xen.domains.info(domid)).toMatchObject({ shutdown: 'reboot', dying: false });
+    await toolstack.call('guest.destroy', { domid });
+    expect(world.domids()).not.toContain(domid);
+  });
+
+  it('a paravirtual guest has no power button, says Xen', async () => {
+    const { domid } = await create();
+    await expect(toolstack.call('guest.powerButton', { domid })).rejects.toMatchObject({
+      code: 'xen-refused',
+      message: expect.stringContaining('EINVAL'),
+    });
+  });
+
+  it.each(['guest.pause', 'guest.unpause', 'guest.powerButton', 'guest.reset', 'guest.destroy'])(
     '%s is for own guests, never for a service',
     async (method) => {
       for (const domid of [PCIBACK, LOGIC, BUILDER, TOOLSTACK, NETBACK, 99])

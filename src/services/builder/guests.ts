@@ -75,6 +75,16 @@ export class Guests {
     });
   }
 
+  pressPowerButton(caller: DomId, domid: DomId): Promise<void> {
+    this.checkOwn(caller, domid);
+    return orRefused(`domain ${domid}`, async () => this.ports.domains.pressPowerButton(domid));
+  }
+
+  reset(caller: DomId, domid: DomId): Promise<void> {
+    this.checkOwn(caller, domid);
+    return orRefused(`domain ${domid}`, async () => this.ports.domains.shutdown(domid, 'reboot'));
+  }
+
   destroy(caller: DomId, domid: DomId): Promise<void> {
     this.checkOwn(caller, domid);
     return orRefused(`domain ${domid}`, () => this.vms.takeApart(domid));

@@ -33,6 +33,10 @@ export function toolstackMethods(parts: RequestedParts, caller: DomId): RpcMetho
       whileUp(() => guests.unpause(caller, domid)),
     ),
     'guest.pause': rpcMethod(builderMethods['guest.pause'], ({ domid }) => whileUp(() => guests.pause(caller, domid))),
+    'guest.powerButton': rpcMethod(builderMethods['guest.powerButton'], ({ domid }) =>
+      whileUp(() => guests.pressPowerButton(caller, domid)),
+    ),
+    'guest.reset': rpcMethod(builderMethods['guest.reset'], ({ domid }) => whileUp(() => guests.reset(caller, domid))),
     'guest.destroy': rpcMethod(builderMethods['guest.destroy'], ({ domid }) =>
       whileUp(() => guests.destroy(caller, domid)),
     ),

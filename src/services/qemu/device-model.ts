@@ -1,4 +1,4 @@
-/** What Toolstack may ask: one machine, then its screen, its media, its buttons. */
+/** What Toolstack may ask: one machine, then its screen and its media. Its buttons are Xen's. */
 import {
   type DeviceModelRefusal,
   deviceModelMethods,
@@ -24,7 +24,6 @@ const MEDIUM_WAIT_MS = 30_000;
 /** QEMU's events that an operator wants to know. @source QEMU 7.2 qapi/run-state.json, qapi/block-core.json */
 const TOLD: ReadonlyMap<string, string> = new Map([
   ['RESET', 'reset'],
-  ['POWERDOWN', 'powerdown'],
   ['SHUTDOWN', 'shutdown'],
   ['BLOCK_IO_ERROR', 'io-error'],
 ]);
@@ -57,10 +56,6 @@ export class DeviceModel {
   methods(): RpcMethods {
     return {
       'machine.start': rpcMethod(deviceModelMethods['machine.start'], (machine) => this.start(machine)),
-      'machine.powerButton': rpcMethod(deviceModelMethods['machine.powerButton'], () =>
-        this.command('system_powerdown'),
-      ),
-      'machine.reset': rpcMethod(deviceModelMethods['machine.reset'], () => this.command('system_reset')),
       'media.change': rpcMethod(deviceModelMethods['media.change'], (change) => this.changeMedium(change)),
       'screen.shot': rpcMethod(deviceModelMethods['screen.shot'], () => this.takeShot()),
       'screen.part': rpcMethod(deviceModelMethods['screen.part'], ({ offset }) => this.partOfShot(offset)),

@@ -82,7 +82,6 @@ describe('start', () => {
   });
 
   it('takes one machine only, and nothing else before', async () => {
-    expect(await vm.ask('machine.reset')).toBe('not-now');
     expect(await vm.ask('screen.shot')).toBe('not-now');
     await started();
     expect(await vm.ask('machine.start', pc())).toBe('not-now');
@@ -191,10 +190,10 @@ describe('while it runs', () => {
   });
 
   it("hands on QEMU's refusals", async () => {
-    vm.qemu.answers.system_reset = () => ({ error: { class: 'GenericError', desc: 'not while asleep' } });
-    await expect(vm.peer!.call('machine.reset')).rejects.toMatchObject({
+    vm.qemu.answers.eject = () => ({ error: { class: 'GenericError', desc: 'the tray is locked' } });
+    await expect(vm.peer!.call('media.change', { name: 'hdc', device: null })).rejects.toMatchObject({
       code: 'qemu-failed',
-      message: 'not while asleep',
+      message: 'the tray is locked',
     });
   });
 

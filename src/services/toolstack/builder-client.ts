@@ -22,6 +22,8 @@ export interface Builder {
   createGuest(spec: GuestSpec): Promise<GuestBuilt>;
   unpause(of: DomId): Promise<void>;
   pause(of: DomId): Promise<void>;
+  pressPowerButton(of: DomId): Promise<void>;
+  reset(of: DomId): Promise<void>;
   destroy(of: DomId): Promise<void>;
   drivers(): Promise<readonly Driver[]>;
   services(): Promise<readonly ServiceStatus[]>;
@@ -79,6 +81,8 @@ export function builderClient(peer: RpcPeer): Builder {
     createGuest: (spec) => ask('guest.create', answers.built, spec, BUILD_TIMEOUT_MS),
     unpause: async (of) => void (await ask('guest.unpause', answers.done, { domid: of })),
     pause: async (of) => void (await ask('guest.pause', answers.done, { domid: of })),
+    pressPowerButton: async (of) => void (await ask('guest.powerButton', answers.done, { domid: of })),
+    reset: async (of) => void (await ask('guest.reset', answers.done, { domid: of })),
     destroy: async (of) => void (await ask('guest.destroy', answers.done, { domid: of }, DESTROY_TIMEOUT_MS)),
     drivers: async () => (await ask('drivers.list', answers.drivers)).drivers,
     services: async () => (await ask('services.list', answers.services)).services,

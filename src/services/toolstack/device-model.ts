@@ -100,14 +100,6 @@ export class DeviceModel {
     await this.call('machine.start', machine, z.unknown(), START_TIMEOUT_MS);
   }
 
-  async powerButton(): Promise<void> {
-    await this.call('machine.powerButton', {}, z.unknown());
-  }
-
-  async reset(): Promise<void> {
-    await this.call('machine.reset', {}, z.unknown());
-  }
-
   async changeMedium(name: string, device: string | null): Promise<void> {
     await this.call('media.change', { name, device }, z.unknown());
   }

@@ -298,6 +298,20 @@ test('a paused guest is not asked to shut down, because it cannot hear', async (
   await expect(toolstack.guests.askToEnd('web', 'poweroff', false)).rejects.toMatchObject({ code: 'guest-state' });
 });
 
+test('a guest that is reset, paused or not, ends at once, and its on_reboot says what follows', async () => {
+  const simulated = await host();
+  const toolstack = await simulated.toolstack();
+  const first = await simulated.during(toolstack.createGuest(config()));
+  const kept = await simulated.during(toolstack.createGuest(config({ name: 'kept', onReboot: 'preserve' })));
+  await toolstack.guests.pause('web');
+  for (const name of ['web', 'kept']) await simulated.during(toolstack.guests.reset(name));
+  await simulated.pass(1_000);
+  expect(toolstack.guests.find('web').record).toMatchObject({ phase: 'running', domid: kept.domid + 1 });
+  expect(simulated.xen.domains.info(first.domid)).toBeNull();
+  expect(toolstack.guests.find('kept').record).toMatchObject({ phase: 'preserved', domid: kept.domid });
+  await expect(toolstack.guests.reset('kept')).rejects.toMatchObject({ code: 'guest-state' });
+});
+
 test('stopping the host shuts guests down, destroys the deaf ones, and tells Builder last', async () => {
   const simulated = await host();
   const toolstack = await simulated.toolstack();

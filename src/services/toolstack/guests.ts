@@ -35,6 +35,9 @@ interface Entry extends Guest {
   boot: BootWatch | null;
 }
 
+const notEmulated = ({ name }: Guest): RpcError =>
+  new RpcError('guest-state', `guest ${name} is paravirtual: it has no emulated PC`);
+
 export class Guests {
   private readonly entries = new Map<string, Entry>();
   private closing = false;
@@ -90,9 +93,7 @@ export class Guests {
   /** Asks the guest's own system; with `wait`, until it has done so. */
   async askToEnd(reference: string | number, how: 'poweroff' | 'reboot', wait: boolean): Promise<void> {
     const entry = this.entry(reference);
-    const { domid } = this.running(entry);
-    if (this.ports.domains.info(domid)?.paused)
-      throw new RpcError('guest-state', `guest ${entry.name} is paused and cannot hear; first: ennead unpause`);
+    const domid = this.awake(entry);
     const ended = wait ? this.nextEnd(entry, END_WAIT_MS) : null;
     await this.ask(entry, domid, how);
     if (ended && (await ended) === null)
@@ -110,9 +111,9 @@ export class Guests {
     await this.ports.builder.unpause(this.running(this.entry(reference)).domid);
   }
 
-  /** An emulated PC has buttons. Its system may care, or not. */
+  /** Of an emulated PC. Its system may care, or not. */
   async powerButton(reference: string | number): Promise<void> {
-    await this.pcOf(reference).powerButton();
+    await this.pressPowerButton(this.entry(reference));
   }
 
   screenOf(reference: string | number): DeviceModel {
@@ -125,7 +126,7 @@ export class Guests {
 
   /** The guest's own `on_reboot` says what follows. */
   async reset(reference: string | number): Promise<void> {
-    await this.pcOf(reference).reset();
+    await this.ports.builder.reset(this.running(this.entry(reference)).domid);
   }
 
   /** `volume` null: takes the medium out. */
@@ -173,25 +174,47 @@ export class Guests {
     return found;
   }
 
-  /** Through XenStore, if its system has said that it listens there; else through the power button of its emulated PC. */
+  /** Through XenStore, if its system listens there; else through the power button of its emulated PC. */
   private async ask(entry: Entry, domid: DomId, how: 'poweroff' | 'reboot'): Promise<void> {
-    const { xenstore } = this.ports;
-    const control = `${home(domid)}/control`;
-    const { deviceModel } = entry;
-    if (!deviceModel || (await xenstore.read(`${control}/feature-${how}`)) === '1')
-      return xenstore.write(`${control}/shutdown`, how);
-    if (how === 'poweroff') return deviceModel.powerButton();
+    if (await this.hears(entry, domid, how)) return this.ports.xenstore.write(`${home(domid)}/control/shutdown`, how);
+    if (how === 'poweroff') return this.pressPowerButton(entry);
     throw new RpcError(
       'guest-state',
-      `the system of guest ${entry.name} has no Xen drivers and cannot be asked to reboot; to press its reset button: ennead reset ${entry.name}`,
+      `the system of guest ${entry.name} has no Xen drivers and cannot be asked to reboot; to reset it: ennead reset ${entry.name}`,
     );
+  }
+
+  /** A paravirtual system does, for all that anybody knows; one on an emulated PC, if its Xen drivers have said so. */
+  private async hears({ config }: Entry, domid: DomId, order: 'poweroff' | 'reboot'): Promise<boolean> {
+    if (config.boot.type === 'pv') return true;
+    return (await this.ports.xenstore.read(`${home(domid)}/control/feature-${order}`)) === '1';
+  }
+
+  /** Xen emulates this button itself: a Qemu VM has no part in it. */
+  private async pressPowerButton(entry: Entry): Promise<void> {
+    const { domid } = this.running(entry);
+    const { boot } = entry.config;
+    if (boot.type === 'pv') throw notEmulated(entry);
+    if (!boot.acpi)
+      throw new RpcError(
+        'guest-state',
+        `the PC of guest ${entry.name} has no ACPI (acpi = 0 in its file), and so no power button`,
+      );
+    await this.ports.builder.pressPowerButton(domid);
   }
 
   private pcOf(reference: string | number): DeviceModel {
     const entry = this.entry(reference);
     this.running(entry);
-    if (entry.deviceModel) return entry.deviceModel;
-    throw new RpcError('guest-state', `guest ${entry.name} is paravirtual: it has no emulated PC`);
+    if (!entry.deviceModel) throw notEmulated(entry);
+    return entry.deviceModel;
+  }
+
+  private awake(entry: Entry): DomId {
+    const { domid } = this.running(entry);
+    if (this.ports.domains.info(domid)?.paused)
+      throw new RpcError('guest-state', `guest ${entry.name} is paused and cannot hear; first: ennead unpause`);
+    return domid;
   }
 
   private running(entry: Entry): GuestRecord {

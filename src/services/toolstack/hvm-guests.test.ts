@@ -240,28 +240,45 @@ describe('media', () => {
 });
 
 describe('buttons, serial port and screen', () => {
-  test('power and reset reach QEMU; a paravirtual guest has no such buttons', async () => {
+  const pressed = () => host.xen.domains.powerButtonPressed(G);
+  const says = (feature: string) =>
+    host.guest('pc').domain.xenstore.write(`/local/domain/${G}/control/feature-${feature}`, '1');
+
+  test('the power button is pressed in Xen, whatever the Qemu VM does; a paravirtual guest has none', async () => {
     await create();
     await create(web);
+    host.qemu('pc').link?.close();
     await host.during(toolstack.guests.powerButton('pc'));
-    await host.during(toolstack.guests.reset(G));
-    expect(
-      host
-        .qemu('pc')
-        .asked.slice(1)
-        .map(({ method }) => method),
-    ).toEqual(['machine.powerButton', 'machine.reset']);
-    await expect(toolstack.guests.reset('web')).rejects.toMatchObject({ code: 'guest-state' });
+    expect(pressed()).toBe(1);
+    await expect(toolstack.guests.powerButton('web')).rejects.toMatchObject({ code: 'guest-state' });
+  });
+
+  test('a PC without ACPI has no power button: that is said, and not tried', async () => {
+    await create(pc({ boot: { ...pc().boot, acpi: false } as GuestConfig['boot'] }));
+    const failure = { code: 'guest-state', message: expect.stringContaining('acpi = 0') };
+    await expect(toolstack.guests.powerButton('pc')).rejects.toMatchObject(failure);
+    await expect(toolstack.guests.askToEnd('pc', 'poweroff', false)).rejects.toMatchObject(failure);
+    expect(pressed()).toBe(0);
   });
 
   test('shutdown presses the power button of a system without Xen drivers, and writes to one that has them', async () => {
     await create();
     await host.during(toolstack.guests.askToEnd('pc', 'poweroff', false));
-    expect(host.qemu('pc').asked.at(-1)?.method).toBe('machine.powerButton');
+    expect(pressed()).toBe(1);
     await expect(toolstack.guests.askToEnd('pc', 'reboot', false)).rejects.toMatchObject({ code: 'guest-state' });
-    await host.guest('pc').domain.xenstore.write(`/local/domain/${G}/control/feature-reboot`, '1');
+    await says('reboot');
     await host.during(toolstack.guests.askToEnd('pc', 'reboot', false));
     expect(node(`/local/domain/${G}/control/shutdown`)).toBe('reboot');
+    await says('poweroff');
+    await host.during(toolstack.guests.askToEnd('pc', 'poweroff', false));
+    expect([node(`/local/domain/${G}/control/shutdown`), pressed()]).toEqual(['poweroff', 1]);
+  });
+
+  test('a reset pair is followed by a new one', async () => {
+    await create();
+    await host.during(toolstack.guests.reset('pc'));
+    await host.pass(1000);
+    expect([lives(G), lives(Q), lives(18), lives(19)]).toEqual([false, false, true, true]);
   });
 
   test('the console is the serial port', async () => {
@@ -427,7 +444,7 @@ describe('a Toolstack that starts again', () => {
     qemu.print('still here\r\n');
     await host.pass(LINK_LOST_MS * 2);
     expect(shown('pc')).toBe('still here\r\n');
-    await host.during(toolstack.guests.powerButton('pc'));
+    await host.during(toolstack.changeMedium('pc', 'hdc', 'cd1'));
     await host.during(toolstack.guests.destroy('pc'));
     expect([lives(G), lives(Q)]).toEqual([false, false]);
   });
@@ -448,8 +465,8 @@ test('a link that is lost and offered again is as good as the first', async () =
   qemu.link?.close();
   await host.pass(LINK_LOST_MS * 2);
   expect([qemu.links, lives(G)]).toEqual([2, true]);
-  await host.during(toolstack.guests.reset('pc'));
-  expect(qemu.asked.at(-1)?.method).toBe('machine.reset');
+  await host.during(toolstack.changeMedium('pc', 'hdc', 'cd1'));
+  expect(qemu.asked.at(-1)?.method).toBe('media.change');
 });
 
 test('a Qemu VM that never answers holds up nobody: neither its guest’s end nor other guests', async () => {

@@ -137,6 +137,14 @@ export class FakeBuilder implements Builder {
     this.xen.domains.pause(domid);
   }
 
+  async pressPowerButton(domid: DomId): Promise<void> {
+    this.xen.domains.pressPowerButton(domid);
+  }
+
+  async reset(domid: DomId): Promise<void> {
+    this.xen.domains.shutdown(domid, 'reboot');
+  }
+
   async destroy(domid: DomId): Promise<void> {
     if (!this.specs.delete(domid)) throw new RpcError('not-yours', `domain ${domid} is no guest`);
     this.guests.delete(domid);

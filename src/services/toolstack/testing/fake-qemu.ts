@@ -75,8 +75,6 @@ export class FakeQemu {
     const done = (): object => ({});
     const usual: Record<Method, (params: never) => unknown> = {
       'machine.start': done,
-      'machine.powerButton': done,
-      'machine.reset': done,
       'media.change': done,
       'screen.shot': () => ({ bytes: shot.length }),
       'screen.part': ({ offset }: { offset: number }) => ({
