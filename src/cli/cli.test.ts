@@ -390,6 +390,7 @@ test('every command explains itself with an example', async () => {
     'unpause',
     'trigger',
     'reset',
+    'sysrq',
     'console',
     'info',
     'services',

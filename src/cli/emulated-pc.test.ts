@@ -73,6 +73,19 @@ test('trigger, button-press and reset press buttons; on_reboot says what follows
   expect((await cli.run('reset', 'nobody')).code).toBe(5);
 });
 
+test('sysrq is sent to a system with Xen drivers, and to no other', async () => {
+  await create();
+  expect(await cli.run('sysrq', 'pc', 's')).toEqual({
+    code: 9,
+    out: '',
+    error: 'ennead: the system of guest pc has no Xen drivers and cannot hear SysRq\n',
+  });
+  await cli.host.guest('pc').domain.xenstore.write('/local/domain/16/control/feature-poweroff', '1');
+  expect(await cli.run('sysrq', 'pc', 's')).toEqual({ code: 0, out: 'SysRq s is sent to pc\n', error: '' });
+  expect(cli.host.xen.xenstore.dump()['/local/domain/16/control/sysrq']).toBe('s');
+  for (const key of ['', 'st', ' ', 'ß']) expect((await cli.run('sysrq', 'pc', key)).code).toBe(2);
+});
+
 test('cd-insert and cd-eject change media', async () => {
   await create();
   expect((await cli.run('cd-insert', 'pc', 'hdc', 'cd1')).out).toBe('volume cd1 is in drive hdc of pc\n');

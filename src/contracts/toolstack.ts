@@ -79,6 +79,9 @@ const guestParams = z.strictObject({ guest: guestReference });
 /** `wait`: answer when the guest is gone (or, for a reboot, back). */
 const endParams = z.strictObject({ guest: guestReference, wait: z.optional(z.boolean()) });
 
+/** Linux knows digits and letters; every other key makes it list those. */
+export const sysrqLetter = z.string().check(z.regex(/^[!-~]$/));
+
 /** A running VM whose processors all wait is `running`; `flags` are xl's six letters (r b p s c d). */
 export interface DomainRow {
   readonly name: string;
@@ -154,6 +157,8 @@ export const toolstackMethods = {
   'guest.powerButton': guestParams,
   /** Ends the guest at once, as its own reboot would: its `onReboot` says what follows. */
   'guest.reset': guestParams,
+  /** A key of Linux's SysRq, for a system with Xen drivers. */
+  'guest.sysrq': z.strictObject({ guest: guestReference, letter: sysrqLetter }),
   /** null takes the medium out. */
   'media.change': z.strictObject({ guest: guestReference, vdev: driveName, volume: z.nullable(volumeName) }),
   'console.attach': guestParams,
@@ -197,6 +202,7 @@ export interface ToolstackAnswers {
   'guest.unpause': Record<string, never>;
   'guest.powerButton': Record<string, never>;
   'guest.reset': Record<string, never>;
+  'guest.sysrq': Record<string, never>;
   'media.change': Record<string, never>;
   'console.attach': { readonly name: string; readonly domid: number };
   'console.input': Record<string, never>;

@@ -1,6 +1,7 @@
-/** A guest's buttons, and the CD drives of an emulated PC. */
+/** A guest's buttons, its SysRq, and the CD drives of an emulated PC. */
 import { Argument, type Command } from 'commander';
 import { driveName } from '../../contracts/device-model.ts';
+import { sysrqLetter } from '../../contracts/toolstack.ts';
 import { volumeName } from '../../contracts/volumes.ts';
 import type { CliEnvironment } from '../environment.ts';
 import { CliError } from '../exit-codes.ts';
@@ -18,6 +19,7 @@ type Trigger = keyof typeof triggers;
 
 export function addMachineCommands(program: Command, environment: CliEnvironment): void {
   addButtons(program, environment);
+  addSysrq(program, environment);
   addMedia(program, environment);
 }
 
@@ -53,6 +55,21 @@ function addButtons(program: Command, environment: CliEnvironment): void {
     .action((guest: string, output: Output) => press(guest, 'reset', output));
 }
 
+function addSysrq(program: Command, environment: CliEnvironment): void {
+  program
+    .command('sysrq')
+    .description("press a key of Linux's SysRq; the guest's console shows what comes of it")
+    .argument('<guest>', GUEST)
+    .argument('<letter>', 'such as s (sync) or t (tasks); h lists them', sysrqKey)
+    .addOption(json())
+    .addHelpText('after', examples('ennead sysrq web h', 'ennead sysrq web s'))
+    .action(async (guest: string, letter: string, output: Output) => {
+      const params = { guest: reference(guest), letter };
+      await withToolstack(environment, (toolstack) => toolstack.call('guest.sysrq', params, LONG_CALL_MS));
+      print(environment, output, {}, () => `SysRq ${letter} is sent to ${guest}\n`);
+    });
+}
+
 function addMedia(program: Command, environment: CliEnvironment): void {
   const change = (guest: string, vdev: string, volume: string | null): Promise<unknown> => {
     const params = { guest: reference(guest), vdev, volume };
@@ -81,6 +98,11 @@ function addMedia(program: Command, environment: CliEnvironment): void {
       await change(guest, vdev, null);
       print(environment, output, {}, () => `drive ${vdev} of ${guest} is empty\n`);
     });
+}
+
+function sysrqKey(text: string): string {
+  if (sysrqLetter.safeParse(text).success) return text;
+  throw new CliError('usage', `${JSON.stringify(text)} is no key of SysRq: that is one letter, or one digit`);
 }
 
 function drive(text: string): string {

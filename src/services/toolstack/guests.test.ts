@@ -290,12 +290,13 @@ test('shutdown with wait answers when the guest is gone, and says so when it doe
   expect(toolstack.guests.all()).toEqual([]);
 });
 
-test('a paused guest is not asked to shut down, because it cannot hear', async () => {
+test('a paused guest is not asked for anything, because it cannot hear', async () => {
   const simulated = await host();
   const toolstack = await simulated.toolstack();
   await simulated.during(toolstack.createGuest(config()));
   await toolstack.guests.pause('web');
   await expect(toolstack.guests.askToEnd('web', 'poweroff', false)).rejects.toMatchObject({ code: 'guest-state' });
+  await expect(toolstack.guests.sysrq('web', 'h')).rejects.toMatchObject({ code: 'guest-state' });
 });
 
 test('a guest that is reset, paused or not, ends at once, and its on_reboot says what follows', async () => {
@@ -310,6 +311,14 @@ test('a guest that is reset, paused or not, ends at once, and its on_reboot says
   expect(simulated.xen.domains.info(first.domid)).toBeNull();
   expect(toolstack.guests.find('kept').record).toMatchObject({ phase: 'preserved', domid: kept.domid });
   await expect(toolstack.guests.reset('kept')).rejects.toMatchObject({ code: 'guest-state' });
+});
+
+test('a paravirtual guest gets its SysRq where its system listens for it', async () => {
+  const simulated = await host();
+  const toolstack = await simulated.toolstack();
+  const { domid } = await simulated.during(toolstack.createGuest(config()));
+  await simulated.during(toolstack.guests.sysrq(domid, 't'));
+  expect(simulated.xen.xenstore.dump()[`/local/domain/${domid}/control/sysrq`]).toBe('t');
 });
 
 test('stopping the host shuts guests down, destroys the deaf ones, and tells Builder last', async () => {

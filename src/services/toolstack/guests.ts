@@ -129,6 +129,16 @@ export class Guests {
     await this.ports.builder.reset(this.running(this.entry(reference)).domid);
   }
 
+  /** A key of Linux's SysRq. What comes of it, the guest's console shows. */
+  async sysrq(reference: string | number, letter: string): Promise<void> {
+    const entry = this.entry(reference);
+    const domid = this.awake(entry);
+    // Linux listens for this and for orders to power off, or for neither.
+    if (!(await this.hears(entry, domid, 'poweroff')))
+      throw new RpcError('guest-state', `the system of guest ${entry.name} has no Xen drivers and cannot hear SysRq`);
+    await this.ports.xenstore.write(`${home(domid)}/control/sysrq`, letter);
+  }
+
   /** `volume` null: takes the medium out. */
   async changeMedium(reference: string | number, vdev: string, volume: string | null): Promise<void> {
     const entry = this.entry(reference);

@@ -281,6 +281,18 @@ describe('buttons, serial port and screen', () => {
     expect([lives(G), lives(Q), lives(18), lives(19)]).toEqual([false, false, true, true]);
   });
 
+  test('SysRq is for systems with Xen drivers', async () => {
+    await create();
+    await expect(toolstack.guests.sysrq('pc', 'h')).rejects.toMatchObject({
+      code: 'guest-state',
+      message: 'the system of guest pc has no Xen drivers and cannot hear SysRq',
+    });
+    expect(node(`/local/domain/${G}/control/sysrq`)).toBe('');
+    await says('poweroff');
+    await host.during(toolstack.guests.sysrq('pc', 'h'));
+    expect(node(`/local/domain/${G}/control/sysrq`)).toBe('h');
+  });
+
   test('the console is the serial port', async () => {
     await create();
     expect(shown('pc')).toBe('SeaBIOS\r\n');

@@ -63,6 +63,7 @@ function guestHandlers(
     'guest.unpause': ({ guest }) => done(guests.unpause(guest)),
     'guest.powerButton': ({ guest }) => done(guests.powerButton(guest)),
     'guest.reset': ({ guest }) => done(guests.reset(guest)),
+    'guest.sysrq': ({ guest, letter }) => done(guests.sysrq(guest, letter)),
     'media.change': ({ guest, vdev, volume }) => done(toolstack.changeMedium(guest, vdev, volume)),
     'volume.list': () => volumes.list(),
     'volume.create': ({ name, bytes }) => done(volumes.create(name, bytes)),
