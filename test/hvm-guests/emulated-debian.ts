@@ -31,12 +31,14 @@ const LEFT_OUT = [
 ].flatMap(braces);
 
 const KEPT = [
+  'drivers/acpi/button.ko',
   'drivers/ata/{libata,ata_generic,ata_piix,ahci,libahci}.ko',
   'drivers/scsi/{scsi_mod,scsi_common,sd_mod,sr_mod}.ko',
   'drivers/cdrom/*',
   'drivers/net/{mii,net_failover,virtio_net}.ko',
   'drivers/net/ethernet/intel/e1000/*',
   'drivers/net/ethernet/realtek/{8139cp,8139too}.ko',
+  'drivers/input/evdev.ko',
   'drivers/virtio/*',
   'fs/{ext4,jbd2}/*',
   'fs/{mbcache,isofs/isofs}.ko',
