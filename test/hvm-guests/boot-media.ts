@@ -1,47 +1,55 @@
-/** CDs of Debian's packages that boot on a PC and are no Linux: a memory test, and GRUB with its shell. */
-import { readdir } from 'node:fs/promises';
+/** What boots on a PC and is no Linux: Debian's memory test on its CD, and GRUB alone on a disk, which shows its shell. */
+import { readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestFile } from '../../src/image/digest.ts';
 import type { Step } from '../../src/image/step.ts';
 import { binaryPackage, fetchStep } from '../../src/image/steps/sources.ts';
+import { GRUB_PACKAGES, putGrub } from './grub.ts';
 
-export const CD_IMAGE = 'cd.iso';
+const MEMTEST_PACKAGE = 'memtest86+';
+export const MEMTEST_CD = 'memtest.iso';
 
-interface CdPackage {
-  readonly step: string;
-  readonly package: string;
-  readonly path: string;
-}
+const memtestPackage = fetchStep(
+  'memtest-package',
+  `Debian's package ${MEMTEST_PACKAGE}`,
+  binaryPackage(MEMTEST_PACKAGE),
+);
 
 /** The package is unpacked and not installed: what it would do to this machine's boot loader is not wanted. */
-function cdStep({ step: name, package: packageName, path }: CdPackage): Step {
-  const fetched = fetchStep(`${name}-package`, `Debian's package ${packageName}`, binaryPackage(packageName));
-  return {
-    name,
-    summary: `the CD of Debian's package ${packageName}, for tests`,
-    lane: 'cpu',
-    needs: [fetched],
-    packages: [],
-    inputs: async () => ({ recipe: await digestFile(import.meta.filename), path }),
-    async build(job) {
-      const folder = join(job.artifact(fetched).dir, 'files');
-      for (const file of await readdir(folder))
-        await job.run(['dpkg-deb', '--extract', join(folder, file), job.scratchDir]);
-      await job.run(['cp', join(job.scratchDir, path), join(job.outDir, CD_IMAGE)]);
-      const { version, materials } = job.artifact(fetched);
-      return { version, materials };
-    },
-  };
-}
+export const memtest: Step = {
+  name: 'memtest-cd',
+  summary: 'a CD with a memory test, for tests',
+  lane: 'cpu',
+  needs: [memtestPackage],
+  packages: [],
+  inputs: async () => ({ recipe: await digestFile(import.meta.filename) }),
+  async build(job) {
+    const folder = join(job.artifact(memtestPackage).dir, 'files');
+    for (const file of await readdir(folder))
+      await job.run(['dpkg-deb', '--extract', join(folder, file), job.scratchDir]);
+    await job.run(['cp', join(job.scratchDir, 'usr/lib/memtest86+/memtest86+x64.iso'), join(job.outDir, MEMTEST_CD)]);
+    const { version, materials } = job.artifact(memtestPackage);
+    return { version, materials };
+  },
+};
 
-export const memtest = cdStep({
-  step: 'memtest-cd',
-  package: 'memtest86+',
-  path: 'usr/lib/memtest86+/memtest86+x64.iso',
-});
+export const GRUB_DISK = 'grub.raw';
+const DISK_BYTES = 1024 * 1024;
 
-export const grubShell = cdStep({
-  step: 'grub-cd',
-  package: 'grub-rescue-pc',
-  path: 'usr/lib/grub-rescue/grub-rescue-cdrom.iso',
-});
+export const grubShell: Step = {
+  name: 'grub-disk',
+  summary: 'a disk with GRUB and nothing to boot, for tests',
+  lane: 'cpu',
+  needs: [],
+  packages: GRUB_PACKAGES,
+  inputs: async () => ({
+    recipe: await digestFile(import.meta.filename),
+    grub: await digestFile(join(import.meta.dirname, 'grub.ts')),
+  }),
+  async build(job) {
+    const disk = join(job.outDir, GRUB_DISK);
+    await putGrub(job, { disk, prefix: '(hd0)/boot/grub', modules: ['biosdisk', 'normal', 'echo'] });
+    await truncate(disk, DISK_BYTES);
+    return { version: job.toolbox.versionsOf(['grub-pc-bin']) };
+  },
+};

@@ -8,6 +8,7 @@ import { debianCodename, privateSources } from '../../src/image/apt.ts';
 import { digestFile, digestTree } from '../../src/image/digest.ts';
 import type { Job, Step } from '../../src/image/step.ts';
 import { fileSystemRecipe, makeFileSystem } from '../../src/image/steps/file-system.ts';
+import { GRUB_PACKAGES, putGrub, putSectors, SECTOR_BYTES } from './grub.ts';
 
 const FOLDER = join(import.meta.dirname, 'debian-root');
 export const EMULATED_DEBIAN = 'debian.raw';
@@ -47,7 +48,6 @@ const KEPT = [
   .flatMap(braces)
   .map((path) => `/lib/modules/*/kernel/${path}`);
 
-const SECTOR_BYTES = 512;
 /** Where the one partition begins, as partitioning programs have it; GRUB's core lies in the gap before it. */
 const PARTITION_SECTOR = 2048;
 const SIZE_MIB = 384;
@@ -58,17 +58,17 @@ export const emulatedDebian: Step = {
   lane: 'network',
   needs: [],
   newest: true,
-  packages: ['e2fsprogs', 'fakeroot', 'grub-common', 'grub-pc-bin', 'mmdebstrap', 'uidmap'],
+  packages: ['e2fsprogs', 'fakeroot', ...GRUB_PACKAGES, 'mmdebstrap', 'uidmap'],
   inputs: async () => ({
     recipe: await digestFile(import.meta.filename),
     format: await fileSystemRecipe(),
     files: await digestTree(FOLDER),
+    grub: await digestFile(join(import.meta.dirname, 'grub.ts')),
   }),
   async build(job) {
     const codename = await debianCodename();
     const image = join(job.scratchDir, 'root.img');
     await makeRoot(job, codename, image);
-    await makeCore(job);
     await assemble(job, image);
     return { version: `Debian ${codename}`, unhashed: [EMULATED_DEBIAN] };
   },
@@ -100,33 +100,11 @@ async function makeRoot(job: Job, codename: string, image: string): Promise<void
   await makeFileSystem(job, { image, root, ownersFile, ...shape });
 }
 
-const core = (job: Job): string => join(job.scratchDir, 'core.img');
-
-const makeCore = (job: Job): Promise<void> =>
-  job.run([
-    'grub-mkimage',
-    '--format=i386-pc',
-    `--output=${core(job)}`,
-    '--prefix=(hd0,msdos1)/boot/grub',
-    ...['biosdisk', 'part_msdos', 'ext2', 'linux', 'normal', 'serial', 'terminal'],
-  ]);
-
-/** GRUB's first sector looks for the rest in the next ones, which is where it is without being told. */
 async function assemble(job: Job, image: string): Promise<void> {
   const disk = join(job.outDir, EMULATED_DEBIAN);
-  const put = (from: string, sector: number): Promise<void> =>
-    job.run([
-      'dd',
-      `if=${from}`,
-      `of=${disk}`,
-      `seek=${sector}`,
-      `bs=${SECTOR_BYTES}`,
-      'conv=sparse,notrunc',
-      'status=none',
-    ]);
-  await put('/usr/lib/grub/i386-pc/boot.img', 0);
-  await put(core(job), 1);
-  await put(image, PARTITION_SECTOR);
+  const modules = ['biosdisk', 'part_msdos', 'ext2', 'linux', 'normal', 'serial', 'terminal'];
+  await putGrub(job, { disk, prefix: '(hd0,msdos1)/boot/grub', modules });
+  await putSectors(job, image, disk, PARTITION_SECTOR);
   const sectors = (SIZE_MIB * 1024 * 1024) / SECTOR_BYTES;
   const table = join(job.scratchDir, 'partition');
   await writeFile(table, partitionEntry(PARTITION_SECTOR, sectors));
