@@ -1,5 +1,6 @@
 /** The two ways in which the store runs for the ring fuzzer. */
 import { BUILDER_DOMID } from '../../src/contracts/domids.ts';
+import { SECONDS_MAX } from '../../src/services/xenstore-state/reservations.ts';
 import { SplitStore } from '../sim/xenstore/split-store.ts';
 import { DirectStore } from './direct-store.ts';
 import type { FuzzStore } from './ring-fuzz.ts';
@@ -23,6 +24,9 @@ export function directStore(): FuzzStore {
   };
 }
 
+/** A change that is held for another's transaction is made when that has ended, or has taken too long. */
+const RESERVATION_MS = (SECONDS_MAX + 1) * 1000;
+
 /** Logic and State on the in-memory Xen, in an order of events that is drawn from the seed: how long somebody waits is chance. */
 export function simulatedStore(seed: number): FuzzStore {
   const store = SplitStore.start({ seed });
@@ -39,6 +43,6 @@ export function simulatedStore(seed: number): FuzzStore {
       store.prepare(domid);
       return end(domid);
     },
-    settle: () => store.xen.settle(),
+    settle: () => store.xen.clock.advance(RESERVATION_MS),
   };
 }
