@@ -12,12 +12,15 @@ export interface Grub {
   /** Where it looks for its configuration; where there is none, it shows its shell. */
   readonly prefix: string;
   readonly modules: readonly string[];
+  /** Commands that it carries itself. */
+  readonly configuration?: string;
 }
 
 /** Its first sector looks for the rest in the next ones, which is where it is without being told. */
-export async function putGrub(job: Job, { disk, prefix, modules }: Grub): Promise<void> {
+export async function putGrub(job: Job, { disk, prefix, modules, configuration }: Grub): Promise<void> {
   const core = join(job.scratchDir, 'core.img');
-  await job.run(['grub-mkimage', '--format=i386-pc', `--output=${core}`, `--prefix=${prefix}`, ...modules]);
+  const own = configuration === undefined ? [] : [`--config=${configuration}`];
+  await job.run(['grub-mkimage', '--format=i386-pc', `--output=${core}`, `--prefix=${prefix}`, ...own, ...modules]);
   await putSectors(job, BOOT_SECTOR, disk, 0);
   await putSectors(job, core, disk, 1);
 }
