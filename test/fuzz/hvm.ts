@@ -22,11 +22,13 @@ const DISK_MIB = 16;
 /** A device that was told to write into memory may have hit the program. */
 const SILENCE_MS = 20_000;
 const BOOT_MS = 90_000;
+/** Then the next one has its turn. */
+const GUEST_MS = 120_000;
 /** Each variant of the hardware has its turn. */
 const hardware = [
-  "disk = [ 'fuzz,raw,hda,r', ',raw,hdc,r,devtype=cdrom' ]; vif = [ 'model=e1000' ]",
-  "disk = [ 'fuzz,raw,sda,r' ]; vif = [ 'model=rtl8139' ]; vga = \"cirrus\"",
-  "disk = [ 'fuzz,raw,hda,r' ]; vif = [ 'model=virtio-net' ]; usb = 1; usbdevice = \"tablet\"",
+  "disk = [ 'fuzz,raw,hda,rw', ',raw,hdc,r,devtype=cdrom' ]; vif = [ 'model=e1000' ]",
+  "disk = [ 'fuzz,raw,sda,rw' ]; vif = [ 'model=rtl8139' ]; vga = \"cirrus\"",
+  "disk = [ 'fuzz,raw,hda,rw' ]; vif = [ 'model=virtio-net' ]; usb = 1; usbdevice = \"tablet\"",
 ];
 
 const { values } = parseArgs({
@@ -72,12 +74,11 @@ async function watch(untilMs: number): Promise<number> {
   return accesses;
 }
 
-async function createFuzzer(seed: number): Promise<boolean> {
+async function createFuzzer(seed: number): Promise<void> {
   const lines = [`name = "${FUZZER}"`, 'type = "hvm"', 'memory = 64', 'serial = "pty"', 'boot = "c"'];
   const ends = ['on_poweroff = "destroy"', 'on_reboot = "destroy"', 'on_crash = "destroy"'];
   const { status, stderr } = await tryCreate([...lines, ...ends, hardware[seed % hardware.length]!, ''].join('\n'));
-  if (status !== 0) console.log(`seed ${seed}: ${stderr.trim()}`);
-  return status === 0;
+  if (status !== 0) throw new Error(`the fuzzing guest was not created: ${stderr.trim()}`);
 }
 
 interface Service {
@@ -103,7 +104,8 @@ try {
   const untilMs = Date.now() + minutes * 60_000;
   for (let seed = firstSeed; Date.now() < untilMs; seed++) {
     await importDisk(disk, seed);
-    const accesses = (await createFuzzer(seed)) ? await watch(Math.min(untilMs, Date.now() + 120_000)) : 0;
+    await createFuzzer(seed);
+    const accesses = await watch(Math.min(untilMs, Date.now() + GUEST_MS));
     await tryEnnead('destroy', FUZZER);
     await ennead('volume', 'delete', VOLUME);
     sum += accesses;

@@ -97,6 +97,8 @@ function driveFrom({ target, format, vdev, access, cdrom }: DiskParameters): { d
   if (kind !== 'raw' && kind !== 'qcow2') return { error: `format ${kind} is not supported: raw and qcow2 are` };
   const mode = ACCESS[access];
   if (mode === undefined) return { error: `access ${access} is neither r nor w` };
+  // QEMU refuses: on IDE and SATA a disk has no way to say that it cannot be written to.
+  if (mode === 'r' && !cdrom) return { error: 'access r is for CD drives (devtype=cdrom): an emulated disk is rw' };
   return {
     device: { vdev, volume: empty ? null : target, access: cdrom ? 'r' : mode, cdrom, format: kind },
   };

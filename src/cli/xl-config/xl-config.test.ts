@@ -238,6 +238,7 @@ test.each([
   [',raw,hda,w', /only a CD drive can do without/],
   ['/root/win.img,raw,hda,w', /is not the name of a volume/],
   ['win,raw,hda,x', /access x is neither/],
+  ['win,raw,hda,r', /access r is for CD drives \(devtype=cdrom\): an emulated disk is rw/],
   ['win,raw', /no virtual device \(vdev=hda\)/],
 ])('drive %j is refused', (text, error) => {
   expect(parseDrive(text).error).toMatch(error);
