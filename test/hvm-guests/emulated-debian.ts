@@ -2,11 +2,11 @@
  * A Debian that finds a PC and nothing of Xen: a partitioned disk that a BIOS boots, Debian's ordinary kernel with `xen_nopv`, drivers for emulated
  * controllers and cards, and root logged in on the first serial port.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { debianCodename, privateSources } from '../../src/image/apt.ts';
 import { digestFile, digestTree } from '../../src/image/digest.ts';
 import type { Job, Step } from '../../src/image/step.ts';
+import { DEBIAN_ROOT_PACKAGES, debianRootRecipe, installDebian } from '../../src/image/steps/debian-root.ts';
 import { fileSystemRecipe, makeFileSystem } from '../../src/image/steps/file-system.ts';
 import { GRUB_PACKAGES, putGrub, putSectors, SECTOR_BYTES } from './grub.ts';
 
@@ -51,6 +51,7 @@ const KEPT = [
 /** Where the one partition begins, as partitioning programs have it; GRUB's core lies in the gap before it. */
 const PARTITION_SECTOR = 2048;
 const SIZE_MIB = 384;
+const FILE_SYSTEM_UUID = '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000005';
 
 export const emulatedDebian: Step = {
   name: 'emulated-debian',
@@ -58,47 +59,32 @@ export const emulatedDebian: Step = {
   lane: 'network',
   needs: [],
   newest: true,
-  packages: ['e2fsprogs', 'fakeroot', ...GRUB_PACKAGES, 'mmdebstrap', 'uidmap'],
+  packages: ['e2fsprogs', ...DEBIAN_ROOT_PACKAGES, ...GRUB_PACKAGES],
   inputs: async () => ({
     recipe: await digestFile(import.meta.filename),
+    system: await debianRootRecipe(),
     format: await fileSystemRecipe(),
     files: await digestTree(FOLDER),
     grub: await digestFile(join(import.meta.dirname, 'grub.ts')),
   }),
   async build(job) {
-    const codename = await debianCodename();
+    const { codename, root, ownersFile } = await installDebian(job, {
+      packages: PACKAGES,
+      leftOut: LEFT_OUT,
+      kept: KEPT,
+      hooks: [
+        `sync-in ${FOLDER} /`,
+        // The initial RAM disk was made before its configuration came.
+        `chroot "$1" sh -ec 'update-tirfs -k "$(ls /lib/modules)"'`,
+      ],
+    });
     const image = join(job.scratchDir, 'root.img');
-    await makeRoot(job, codename, image);
+    const shape = { label: 'root', uuid: FILE_SYSTEM_UUID, sizeMib: SIZE_MIB, inodes: 32_768 };
+    await makeFileSystem(job, { image, root, ownersFile, ...shape });
     await assemble(job, image);
     return { version: `Debian ${codename}`, unhashed: [EMULATED_DEBIAN] };
   },
 };
-
-async function makeRoot(job: Job, codename: string, image: string): Promise<void> {
-  const archive = join(job.scratchDir, 'root.tar');
-  const sources = join(job.scratchDir, 'debian.sources');
-  await writeFile(sources, await privateSources([{ types: ['deb'] }]));
-  await job.run([
-    'mmdebstrap',
-    '--variant=minbase',
-    `--include=${PACKAGES.join(',')}`,
-    ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
-    ...KEPT.map((path) => `--dpkgopt=path-include=${path}`),
-    '--aptopt=APT::Install-Recommends "false"',
-    `--customize-hook=sync-in ${FOLDER} /`,
-    // The initial RAM disk was made before its configuration came.
-    `--customize-hook=chroot "$1" sh -ec 'update-tirfs -k "$(ls /lib/modules)"'`,
-    codename,
-    archive,
-    sources,
-  ]);
-  const root = join(job.scratchDir, 'root');
-  const ownersFile = join(job.scratchDir, 'owners');
-  await mkdir(root);
-  await job.run(['fakeroot', '-s', ownersFile, '--', 'tar', '--extract', '--file', archive, '--directory', root]);
-  const shape = { label: 'root', uuid: '5d3ad2f6-2b0c-4f26-9d6c-0e9ead000005', sizeMib: SIZE_MIB, inodes: 32_768 };
-  await makeFileSystem(job, { image, root, ownersFile, ...shape });
-}
 
 async function assemble(job: Job, image: string): Promise<void> {
   const disk = join(job.outDir, EMULATED_DEBIAN);

@@ -1,9 +1,9 @@
 /** The example guest: a small Debian with its own kernel, started by PV GRUB. Chosen to boot fast on an emulated processor. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { debianCodename, privateSources } from '../apt.ts';
 import { digestFile, digestTree } from '../digest.ts';
 import type { Material, Step } from '../step.ts';
+import { DEBIAN_ROOT_PACKAGES, debianRootRecipe, installDebian } from './debian-root.ts';
 import { fileSystemRecipe, makeFileSystem } from './file-system.ts';
 
 const FOLDER = join(import.meta.dirname, '..', 'guest');
@@ -67,37 +67,25 @@ export const exampleGuest: Step = {
   lane: 'network',
   needs: [],
   newest: true,
-  packages: ['e2fsprogs', 'fakeroot', 'mmdebstrap', 'uidmap'],
+  packages: ['e2fsprogs', ...DEBIAN_ROOT_PACKAGES],
   inputs: async () => ({
     recipe: await digestFile(import.meta.filename),
+    system: await debianRootRecipe(),
     format: await fileSystemRecipe(),
     files: await digestTree(FOLDER),
   }),
   async build(job) {
-    const codename = await debianCodename();
-    const sources = join(job.scratchDir, 'debian.sources');
-    await writeFile(sources, await privateSources([{ types: ['deb'] }]));
-    const archive = join(job.scratchDir, 'guest.tar');
-    await job.run([
-      'mmdebstrap',
-      '--variant=minbase',
-      `--include=${PACKAGES.join(',')}`,
-      ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`),
-      ...KEPT.map((path) => `--dpkgopt=path-include=${path}`),
-      '--aptopt=APT::Install-Recommends "false"',
-      `--customize-hook=sync-in ${join(FOLDER, 'root')} /`,
-      `--customize-hook=PACKAGE_LIST=${PACKAGE_LIST} ${join(FOLDER, 'finish.sh')} "$1"`,
-      `--customize-hook=copy-out /${PACKAGE_LIST} ${job.scratchDir}`,
-      `--customize-hook=rm "$1/${PACKAGE_LIST}"`,
-      codename,
-      archive,
-      sources,
-    ]);
-    const root = join(job.scratchDir, 'root');
-    const ownersFile = join(job.scratchDir, 'owners');
-    await mkdir(root);
-    // fakeroot remembers owners and device nodes that only root could make.
-    await job.run(['fakeroot', '-s', ownersFile, '--', 'tar', '--extract', '--file', archive, '--directory', root]);
+    const { codename, root, ownersFile } = await installDebian(job, {
+      packages: PACKAGES,
+      leftOut: LEFT_OUT,
+      kept: KEPT,
+      hooks: [
+        `sync-in ${join(FOLDER, 'root')} /`,
+        `PACKAGE_LIST=${PACKAGE_LIST} ${join(FOLDER, 'finish.sh')} "$1"`,
+        `copy-out /${PACKAGE_LIST} ${job.scratchDir}`,
+        `rm "$1/${PACKAGE_LIST}"`,
+      ],
+    });
     const image = join(job.outDir, 'guest.raw');
     await makeFileSystem(job, {
       image,
