@@ -154,10 +154,10 @@ declare module 'ennead:rt' {
   /** Domains from `first` upward, at most `max` (≤ 1024). */
   export function domainList(first: number, max: number): DomainInfo[];
   /**
-   * Creates a domain, with 64-bit guests' defaults, grant table v1; an HVM one with hardware-assisted paging, memory for its page tables, and all
-   * of a PC's devices that Xen itself emulates. Returns the domid. `domid` 0 takes the next free one.
+   * Creates a domain, with 64-bit guests' defaults, grant table v1; a PVH or HVM one with hardware-assisted paging and memory for its page tables: a PVH
+   * one with local APICs alone, an HVM one with all of a PC's devices that Xen itself emulates. Returns the domid. `domid` 0 takes the next free one.
    */
-  export function domainCreate(options: { readonly kind: 'pv' | 'hvm'; readonly domid: number; readonly ssid: number; readonly uuid: Uint8Array; readonly vcpus: number; readonly maxMemoryKib: number; readonly iommu: boolean; readonly grantFrames: number; readonly maptrackFrames: number; readonly eventPorts: number }): number;
+  export function domainCreate(options: { readonly kind: 'pv' | 'pvh' | 'hvm'; readonly domid: number; readonly ssid: number; readonly uuid: Uint8Array; readonly vcpus: number; readonly maxMemoryKib: number; readonly iommu: boolean; readonly grantFrames: number; readonly maptrackFrames: number; readonly eventPorts: number }): number;
   export function domainDestroy(domid: number): void;
   export function domainPause(domid: number): void;
   export function domainUnpause(domid: number): void;
@@ -190,6 +190,26 @@ declare module 'ennead:rt' {
   }
   /** Loads kernel and ramdisk, builds page tables, seeds grants 0 (console) and 1 (store), sets the vcpu. The domain stays paused. */
   export function domainBuildPv(options: PvBuild): { readonly storeGfn: number; readonly consoleGfn: number };
+  export interface PvhBuild {
+    readonly domid: number;
+    readonly memoryMib: number;
+    /** Files, as of a PvBuild; the kernel has a note that says where PVH starts. */
+    readonly kernel: string;
+    readonly ramdisks: readonly string[];
+    /** At most 1023 bytes. */
+    readonly cmdline: string;
+    readonly vcpus: number;
+    /** Of a page between 0xf0000000 and libxenguest's special pages. */
+    readonly acpiAddress: number;
+    /** What is written there: a RSDP and the tables that it leads to, a page at most. */
+    readonly acpi: Uint8Array;
+    readonly storeDomid: number;
+    readonly storePort: number;
+    readonly consoleDomid: number;
+    readonly consolePort: number;
+  }
+  /** Loads kernel, ramdisk and ACPI tables, lays out the memory, seeds grants 0 (console) and 1 (store), sets the first vcpu. The domain stays paused. */
+  export function domainBuildPvh(options: PvhBuild): { readonly storeGfn: number; readonly consoleGfn: number };
   export interface HvmBuild {
     readonly domid: number;
     readonly memoryMib: number;

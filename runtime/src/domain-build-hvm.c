@@ -13,14 +13,9 @@
 #include <xenforeignmemory.h>
 
 #define FIRMWARE_BYTES_MAX (16ull << 20)
-/* Where a PC has its devices: the emulator, and hvmloader after it, reckon with 256 MiB below 4 GiB. @source hvm/e820.h */
-#define DEVICES_START HVM_BELOW_4G_MMIO_START
-#define DEVICES_LENGTH HVM_BELOW_4G_MMIO_LENGTH
-#define FOUR_GIB (1ull << 32)
 /* 0xa0000 to 0xbffff belong to the screen; up to 1 MiB hvmloader makes the map itself. */
 #define VGA_HOLE_PAGES 0x20
 #define LOW_MEMORY_START 0x100000
-#define E820_RAM 1
 /* Ticks that were missed are made up for, and the guest's time is the real one meanwhile. @source hvm/params.h, HVM_PARAM_TIMER_MODE */
 #define TIMER_NO_DELAY_FOR_MISSED_TICKS 1
 
@@ -41,18 +36,11 @@ static bool map_firmware(JSContext *ctx, struct image *image) {
   return image_reserve(ctx, image) && image_map_file(ctx, path, image->files, (size_t)size);
 }
 
-/* The memory lies below the devices, and what finds no room there from 4 GiB on. */
 static void configure(struct image *image) {
   struct xc_dom_image *dom = image->dom;
-  uint64_t memory = (uint64_t)image->field[MEMORY].integer << 20;
-  dom->container_type = XC_DOM_HVM_CONTAINER;
+  image_lay_out_memory(image);
   dom->device_model = true;
   dom->vga_hole_size = VGA_HOLE_PAGES;
-  dom->mmio_start = DEVICES_START;
-  dom->mmio_size = DEVICES_LENGTH;
-  dom->lowmem_end = memory < DEVICES_START ? memory : DEVICES_START;
-  dom->highmem_end = memory > DEVICES_START ? FOUR_GIB + (memory - DEVICES_START) : 0;
-  dom->target_pages = memory / PAGE_BYTES; /* all of it from the start */
   dom->max_vcpus = (unsigned)image->field[VCPUS].integer;
   dom->system_firmware_module.data = image->files;
   dom->system_firmware_module.length = (uint32_t)image->files_length;

@@ -8,34 +8,9 @@
 #include <xen/xen.h>
 #include <xenforeignmemory.h>
 
-#define RAMDISKS_MAX 16
-#define RAMDISK_BYTES_MAX (1ull << 30) /* all together */
-#define COMMAND_LINE_MAX 1023
 #define PARAMETER_NAME_MAX 64
 
-enum { RAMDISKS = OWN_FIELDS, COMMAND_LINE, STORE_PARAMETER, HARDWARE_DOMAIN };
-
-/* Puts the ramdisks behind each other, each from a page of its own on; the gaps are zero, as cpio allows between archives. */
-static bool map_ramdisks(JSContext *ctx, struct image *image) {
-  off_t sizes[RAMDISKS_MAX];
-  size_t count = image->field[RAMDISKS].length;
-  char **paths = image->field[RAMDISKS].texts;
-  for (size_t i = 0; i < count; i++) {
-    if ((sizes[i] = image_file_size(paths[i], RAMDISK_BYTES_MAX - image->files_length)) < 0) {
-      throw_errno(ctx, paths[i]);
-      return false;
-    }
-    image->files_length += image_padded(sizes[i]);
-  }
-  if (!image->files_length)
-    return true;
-  if (!image_reserve(ctx, image))
-    return false;
-  for (size_t i = 0, offset = 0; i < count; offset += image_padded(sizes[i]), i++)
-    if (sizes[i] && !image_map_file(ctx, paths[i], image->files + offset, (size_t)sizes[i]))
-      return false;
-  return true;
-}
+enum { STORE_PARAMETER = KERNEL_FIELDS_END, HARDWARE_DOMAIN };
 
 /* Appends ` <name>=<gfn>`: known only once the pages are placed, needed before start_info is written. */
 static int add_store_parameter(struct image *image) {
@@ -95,15 +70,14 @@ static bool load(struct image *image, xc_interface *xch) {
 }
 
 static JSValue domain_build_pv(JSContext *ctx, const struct argument *a) {
-  static const struct recipe recipe = {map_ramdisks, load};
+  static const struct recipe recipe = {image_map_ramdisks, load};
   return image_build(ctx, a[0].fields, &recipe);
 }
 
 const struct rt_export domain_build_pv_exports[] = {
     {"domainBuildPv",
      domain_build_pv,
-     {FIELDS(IMAGE_FIELDS("kernel"), {.name = "ramdisks", .kind = TEXTS, .max = RAMDISKS_MAX},
-             STRING("cmdline", 0, COMMAND_LINE_MAX),
+     {FIELDS(KERNEL_FIELDS,
              {.name = "storePageParameter", .kind = TEXT, .min = 1, .max = PARAMETER_NAME_MAX, .optional = true},
              BOOL("hardwareDomain"))}},
     {NULL, NULL, {}},

@@ -1,4 +1,4 @@
-/* What loading a PV domain and an HVM domain share. */
+/* What loading domains of all kinds shares. */
 #include "domain-image.h"
 
 #include <errno.h>
@@ -6,8 +6,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xen/hvm/e820.h>
 
 #define KERNEL_BYTES_MAX (256ull << 20)
+/* Where a PC has its devices: the emulator, and hvmloader after it, reckon with 256 MiB below 4 GiB. @source hvm/e820.h */
+#define DEVICES_START HVM_BELOW_4G_MMIO_START
+#define DEVICES_LENGTH HVM_BELOW_4G_MMIO_LENGTH
 
 off_t image_file_size(const char *path, uint64_t max) {
   struct stat st;
@@ -17,7 +21,7 @@ off_t image_file_size(const char *path, uint64_t max) {
   return errno ? -1 : st.st_size;
 }
 
-size_t image_padded(off_t size) { return ((size_t)size + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1); }
+static size_t padded(off_t size) { return ((size_t)size + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1); }
 
 bool image_reserve(JSContext *ctx, struct image *image) {
   void *memory = mmap(NULL, image->files_length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -52,6 +56,38 @@ bool image_map_file(JSContext *ctx, const char *path, uint8_t *at, size_t size) 
   if (!done)
     throw_errno(ctx, path);
   return done;
+}
+
+bool image_map_ramdisks(JSContext *ctx, struct image *image) {
+  off_t sizes[RAMDISKS_MAX];
+  size_t count = image->field[RAMDISKS].length;
+  char **paths = image->field[RAMDISKS].texts;
+  for (size_t i = 0; i < count; i++) {
+    if ((sizes[i] = image_file_size(paths[i], RAMDISK_BYTES_MAX - image->files_length)) < 0) {
+      throw_errno(ctx, paths[i]);
+      return false;
+    }
+    image->files_length += padded(sizes[i]);
+  }
+  if (!image->files_length)
+    return true;
+  if (!image_reserve(ctx, image))
+    return false;
+  for (size_t i = 0, offset = 0; i < count; offset += padded(sizes[i]), i++)
+    if (sizes[i] && !image_map_file(ctx, paths[i], image->files + offset, (size_t)sizes[i]))
+      return false;
+  return true;
+}
+
+void image_lay_out_memory(struct image *image) {
+  struct xc_dom_image *dom = image->dom;
+  uint64_t memory = (uint64_t)image->field[MEMORY].integer << 20;
+  dom->container_type = XC_DOM_HVM_CONTAINER;
+  dom->mmio_start = DEVICES_START;
+  dom->mmio_size = DEVICES_LENGTH;
+  dom->lowmem_end = memory < DEVICES_START ? memory : DEVICES_START;
+  dom->highmem_end = memory > DEVICES_START ? FOUR_GIB + (memory - DEVICES_START) : 0;
+  dom->target_pages = memory / PAGE_BYTES; /* all of it from the start */
 }
 
 static void configure(struct image *image) {

@@ -1,4 +1,4 @@
-/* What loading a PV domain and an HVM domain share: files, the fields that both have, the result, the release. */
+/* What loading domains of all kinds shares: files, the fields that they have, memory's layout, the result, the release. */
 #ifndef DOMAIN_IMAGE_H
 #define DOMAIN_IMAGE_H
 
@@ -8,6 +8,11 @@
 #include <xenguest.h>
 
 #define MEMORY_MAX_MIB (1 << 20)
+#define RAMDISKS_MAX 16
+#define RAMDISK_BYTES_MAX (1ull << 30) /* all together */
+#define COMMAND_LINE_MAX 1023
+#define FOUR_GIB (1ull << 32)
+#define E820_RAM 1
 
 struct image {
   const struct argument *field; /* of the options */
@@ -24,6 +29,11 @@ enum { DOMAIN, MEMORY, KERNEL, STORE_DOMAIN, STORE_PORT, CONSOLE_DOMAIN, CONSOLE
   DOMID("domid"), INT("memoryMib", 1, MEMORY_MAX_MIB), PATH(kernel), DOMID("storeDomid"),                         \
       UP_TO("storePort", PORT_LAST), DOMID("consoleDomid"), UP_TO("consolePort", PORT_LAST)
 
+/* The same of a build from a kernel, whose own fields follow from KERNEL_FIELDS_END on. */
+enum { RAMDISKS = OWN_FIELDS, COMMAND_LINE, KERNEL_FIELDS_END };
+#define KERNEL_FIELDS                                                                                             \
+  IMAGE_FIELDS("kernel"), {.name = "ramdisks", .kind = TEXTS, .max = RAMDISKS_MAX}, STRING("cmdline", 0, COMMAND_LINE_MAX)
+
 struct recipe {
   bool (*map)(JSContext *ctx, struct image *image); /* its files, before anything is asked of Xen; false with an exception pending */
   bool (*load)(struct image *image, xc_interface *xch); /* false with errno or the library's error text */
@@ -38,7 +48,9 @@ off_t image_file_size(const char *path, uint64_t max);
 bool image_reserve(JSContext *ctx, struct image *image);
 /* Puts a file of exactly `size` bytes at `at`, in the room that was made. */
 bool image_map_file(JSContext *ctx, const char *path, uint8_t *at, size_t size);
-/* In whole pages. */
-size_t image_padded(off_t size);
+/* Puts the ramdisks behind each other, each from a page of its own on; the gaps are zero, as cpio allows between archives. */
+bool image_map_ramdisks(JSContext *ctx, struct image *image);
+/* Of a PVH or HVM domain: memory lies below where a PC has its devices, and what finds no room there from 4 GiB on. */
+void image_lay_out_memory(struct image *image);
 
 #endif

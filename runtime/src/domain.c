@@ -63,12 +63,12 @@ static JSValue domain_list(JSContext *ctx, const struct argument *a) {
   return result;
 }
 
-static const char *const domain_kinds[] = {"pv", "hvm", NULL};
-enum { PV, HVM }; /* in their order */
+static const char *const domain_kinds[] = {"pv", "pvh", "hvm", NULL};
+enum { PV, PVH, HVM }; /* in their order */
 enum { KIND, DOMAIN, SSID, VCPUS, MAX_MEMORY, IOMMU, GRANT_FRAMES, MAPTRACK_FRAMES, EVENT_PORTS, UUID };
 
 /* Xen populates no page without room for page tables. The processor that the guest sees is this machine's, as far as Xen gives it to guests. */
-static int settle_hvm(xc_interface *xch, uint32_t domid, const struct argument *field) {
+static int settle_hardware_paged(xc_interface *xch, uint32_t domid, const struct argument *field) {
   uint64_t mib = (uint64_t)field[MAX_MEMORY].integer / KIB_PER_MIB, vcpus = (uint64_t)field[VCPUS].integer;
   uint64_t paging = vcpus * PAGING_BYTES_PER_VCPU + mib * PAGING_BYTES_PER_MIB;
   bool pae = true, invariant_tsc = false, nested = false;
@@ -82,23 +82,24 @@ static int settle(xc_interface *xch, uint32_t domid, const struct argument *fiel
       xc_domain_set_tsc_info(xch, domid, TSC_NEVER_EMULATED, 0, 0, 0) < 0 ||
       xc_domain_setmaxmem(xch, domid, (uint64_t)field[MAX_MEMORY].integer) < 0)
     return -1;
-  return field[KIND].integer == HVM ? settle_hvm(xch, domid, field) : 0;
+  return field[KIND].integer == PV ? 0 : settle_hardware_paged(xch, domid, field);
 }
 
 static JSValue domain_create(JSContext *ctx, const struct argument *a) {
   const struct argument *field = a[0].fields;
   uint32_t domid = (uint32_t)field[DOMAIN].integer;
-  bool hvm = field[KIND].integer == HVM;
+  /* Of a PC, a PVH domain has local APICs. Whatever of an HVM domain's Xen can emulate itself, it does; the rest is the emulator's. */
+  static const uint32_t emulated[] = {[PV] = 0, [PVH] = XEN_X86_EMU_LAPIC, [HVM] = XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI};
+  uint32_t paging = field[KIND].integer == PV ? 0 : XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap;
   struct xen_domctl_createdomain config = {
       .ssidref = (uint32_t)field[SSID].integer,
-      .flags = (field[IOMMU].integer ? XEN_DOMCTL_CDF_iommu : 0) | (hvm ? XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap : 0),
+      .flags = (field[IOMMU].integer ? XEN_DOMCTL_CDF_iommu : 0) | paging,
       .max_vcpus = (uint32_t)field[VCPUS].integer,
       .max_evtchn_port = (uint32_t)field[EVENT_PORTS].integer,
       .max_grant_frames = (int32_t)field[GRANT_FRAMES].integer,
       .max_maptrack_frames = (int32_t)field[MAPTRACK_FRAMES].integer,
       .grant_opts = XEN_DOMCTL_GRANT_version(1),
-      /* Whatever of a PC Xen can emulate itself, it does; the rest is the emulator's. */
-      .arch.emulation_flags = hvm ? XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI : 0,
+      .arch.emulation_flags = emulated[field[KIND].integer],
   };
   memcpy(config.handle, field[UUID].bytes, UUID_BYTES);
   xc_interface *xch = xen_control(ctx);

@@ -7,7 +7,7 @@
 static const struct rt_export *const tables[] = {
     program_exports, loop_exports,         file_exports,   path_exports,   system_exports,        process_exports,
     socket_exports,  network_exports,      block_exports,  region_exports, event_channel_exports, domain_exports,
-    device_exports,  domain_build_pv_exports, domain_build_hvm_exports, host_exports,   handler_exports, box_exports,
+    device_exports,  domain_build_pv_exports, domain_build_pvh_exports, domain_build_hvm_exports, host_exports,   handler_exports, box_exports,
 };
 
 static const struct rt_export *functions[FUNCTIONS_MAX];

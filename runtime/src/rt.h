@@ -23,7 +23,7 @@ struct rt_export {
 /* One table per file, ended by a NULL name; module.c lists them. */
 extern const struct rt_export program_exports[], loop_exports[], file_exports[], path_exports[], system_exports[],
     process_exports[], socket_exports[], network_exports[], block_exports[], event_channel_exports[], region_exports[],
-    domain_exports[], domain_build_pv_exports[], domain_build_hvm_exports[], device_exports[], host_exports[], handler_exports[], box_exports[];
+    domain_exports[], domain_build_pv_exports[], domain_build_pvh_exports[], domain_build_hvm_exports[], device_exports[], host_exports[], handler_exports[], box_exports[];
 
 /* module.c */
 int module_register(JSContext *ctx, int argc, char **argv);

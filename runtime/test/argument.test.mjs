@@ -45,7 +45,7 @@ const signatures = {
   domainPause: [domid], domainUnpause: [domid], domainShutdown: [domid, isInteger(0, 5)], domainPowerButton: [domid],
   domainSetMaxMem: [domid, isInteger(0, 2 ** 30)],
   domainAllocEvtchn: [domid, domid], domainSetVirqHandler: [domid, isInteger(0, 23)], domainSetTarget: [domid, domid],
-  domainBuildPv: [never], domainBuildHvm: [never],
+  domainBuildPv: [never], domainBuildPvh: [never], domainBuildHvm: [never],
   flaskContextToSid: [isShort(1023)], flaskSidToContext: [uint32], flaskRelabel: [domid, uint32], flaskEnforcing: [],
   pciAssign: [domid, uint32], pciDeassign: [domid, uint32], iomemPermission: [domid, size, size, isBoolean],
   ioportPermission: [domid, isInteger(0, 65535), isInteger(1, 65536), isBoolean], mapGsi: [domid, isInteger(0, 4095)],
@@ -71,6 +71,7 @@ const harmless = {
   domainDestroy: [1], domainPause: [1], domainUnpause: [1], domainShutdown: [1, 0], domainPowerButton: [1], domainSetMaxMem: [1, 0],
   domainAllocEvtchn: [1, 1], domainSetVirqHandler: [1, 0], domainSetTarget: [1, 2],
   domainBuildHvm: [{ domid: 1, memoryMib: 1, loader: nowhere, firmware: nowhere, vcpus: 1, apic: true, hpet: true, storeDomid: 0, storePort: 0, consoleDomid: 0, consolePort: 0 }],
+  domainBuildPvh: [{ domid: 1, memoryMib: 1, kernel: nowhere, ramdisks: [nowhere], cmdline: '', vcpus: 1, acpiAddress: 0xfc000000, acpi: new Uint8Array(36), storeDomid: 0, storePort: 0, consoleDomid: 0, consolePort: 0 }],
   domainBuildPv: [{ domid: 1, memoryMib: 1, kernel: nowhere, ramdisks: [nowhere], cmdline: '', storePageParameter: 'x', storeDomid: 0, storePort: 0, consoleDomid: 0, consolePort: 0, hardwareDomain: false }],
   flaskContextToSid: ['x'], flaskSidToContext: [1], flaskRelabel: [1, 1], pciAssign: [1, 1], pciDeassign: [1, 1],
   iomemPermission: [1, 0, 1, true], ioportPermission: [1, 0, 1, true], mapGsi: [1, 1], irqPermission: [1, 1, true], setHandlerLimit: [10000],
@@ -106,7 +107,7 @@ function refusal(name, values) {
   }
 }
 
-for (const name of ['domainCreate', 'domainBuildPv', 'domainBuildHvm', 'spawn', 'loopAttach']) {
+for (const name of ['domainCreate', 'domainBuildPv', 'domainBuildPvh', 'domainBuildHvm', 'spawn', 'loopAttach']) {
   test(`${name}() refuses bad fields of its options`, () => {
     const position = harmless[name].findIndex((value) => Object.getPrototypeOf(value) === Object.prototype);
     for (const field of Object.keys(harmless[name][position])) {

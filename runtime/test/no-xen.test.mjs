@@ -28,6 +28,19 @@ test('domainBuildPv() looks at its files before it turns to Xen', () => {
   check(error.message.includes('privileged command interface'), error.message);
 });
 
+const pvhBuild = { domid: 9, memoryMib: 32, ramdisks: [], cmdline: '', vcpus: 1, acpiAddress: 0xfc000000, acpi: new Uint8Array(36), storeDomid: 3, storePort: 0, consoleDomid: 0, consolePort: 0 };
+
+test('domainBuildPvh() looks at its files and at the place of its tables before it turns to Xen', () => {
+  const kernel = `${scratch}/kernel`;
+  rt.writeFile(kernel, bytes('no ELF'));
+  throws('ENOENT', () => rt.domainBuildPvh({ ...pvhBuild, kernel: '/nonexistent' }));
+  throws('EINVAL', () => rt.domainBuildPvh({ ...pvhBuild, kernel, ramdisks: [scratch] }));
+  throws('EINVAL', () => rt.domainBuildPvh({ ...pvhBuild, kernel, acpi: new Uint8Array(4097) }));
+  for (const acpiAddress of [0xfc000010, 0xe0000, 0xfeff8000]) throws('EINVAL', () => rt.domainBuildPvh({ ...pvhBuild, kernel, acpiAddress }));
+  const error = throws('ENOENT', () => rt.domainBuildPvh({ ...pvhBuild, kernel, ramdisks: [kernel] }));
+  check(error.message.includes('privileged command interface'), error.message);
+});
+
 const hvmBuild = { domid: 9, memoryMib: 32, vcpus: 1, apic: true, hpet: true, storeDomid: 3, storePort: 0, consoleDomid: 0, consolePort: 0 };
 
 test('domainBuildHvm() looks at its files before it turns to Xen', () => {

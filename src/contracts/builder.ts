@@ -21,6 +21,10 @@ export const pvBoot = z.strictObject({
 });
 export type PvBoot = z.infer<typeof pvBoot>;
 
+/** The same, with a kernel that starts as PVH: in hardware's own page tables, and still without any device of a PC. */
+export const pvhBoot = z.extend(pvBoot, { type: z.literal('pvh') });
+export type PvhBoot = z.infer<typeof pvhBoot>;
+
 /** A system that knows nothing of Xen: firmware, and a PC that a Qemu VM of its own emulates. */
 export const hvmBoot = z.strictObject({
   type: z.literal('hvm'),
@@ -33,7 +37,7 @@ export const hvmBoot = z.strictObject({
 });
 export type HvmBoot = z.infer<typeof hvmBoot>;
 
-export const guestBoot = z.discriminatedUnion('type', [pvBoot, hvmBoot]);
+export const guestBoot = z.discriminatedUnion('type', [pvBoot, pvhBoot, hvmBoot]);
 export type GuestBoot = z.infer<typeof guestBoot>;
 
 export const guestSpec = z.strictObject({
@@ -121,7 +125,7 @@ export type BuilderRefusal =
   /** The domid is no guest of the caller's. */
   | 'not-yours'
   | 'unknown-image'
-  /** The processor has no AMD-V or VT-x, and the guest is of type hvm. */
+  /** The processor has no AMD-V or VT-x, and the guest is of type hvm or pvh. */
   | 'no-hvm'
   | 'no-memory'
   | 'no-domid'

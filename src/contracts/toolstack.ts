@@ -11,7 +11,7 @@
 import * as z from 'zod/mini';
 import { BRIDGE } from './bridge.ts';
 import type { ServiceStatus, TrustRecord } from './builder.ts';
-import { domid, hvmBoot, noParams, pvBoot, vmName } from './builder.ts';
+import { domid, hvmBoot, noParams, pvBoot, pvhBoot, vmName } from './builder.ts';
 import { cardModel, driveName, machineChoices, SHOT_BYTES_MAX } from './device-model.ts';
 import type { Volume } from './volumes.ts';
 import { volumeBytes, volumeName } from './volumes.ts';
@@ -62,8 +62,8 @@ export const guestConfig = z.strictObject({
   uuid: z.optional(z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/))),
   memoryMib: z.number().check(z.int(), z.minimum(8), z.maximum(65536)),
   vcpus: z.number().check(z.int(), z.minimum(1), z.maximum(32)),
-  /** PV kernels are names in Builder's list of known-good images; `pvgrub` boots what the guest's own disk says. */
-  boot: z.discriminatedUnion('type', [pvBoot, hvmConfig]),
+  /** PV and PVH kernels are names in Builder's list of known-good images; `pvgrub` boots what the guest's own disk says. */
+  boot: z.discriminatedUnion('type', [pvBoot, pvhBoot, hvmConfig]),
   /** Paravirtual ones, which the guest's own system drives. */
   disks: z.array(diskConfig).check(z.maxLength(16)),
   vifs: z.array(vifConfig).check(z.maxLength(8)),

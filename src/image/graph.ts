@@ -16,6 +16,7 @@ import { xenstored } from './steps/xenstored.ts';
 /** What guests start with. */
 const GUEST_IMAGES: Readonly<Record<string, CarriedImage>> = {
   'pvgrub.elf': { package: 'grub-xen-host', path: '/usr/lib/grub-xen/grub-x86_64-xen.bin' },
+  'pvgrub-pvh.bin': { package: 'grub-xen-host', path: '/usr/lib/grub-xen/grub-i386-xen_pvh.bin' },
   hvmloader: { step: hvmloader, file: HVMLOADER },
   'bios-256k.bin': { package: 'seabios', path: '/usr/share/seabios/bios-256k.bin' },
 };

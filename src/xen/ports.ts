@@ -106,9 +106,12 @@ interface SpecOfAnyKind {
   readonly iommu: boolean;
 }
 
-/** `hvm`: a whole PC, for a system that knows nothing of Xen. Its emulator adds `videoMib` to its memory, and so has its limit. */
+/**
+ * `pvh`: a system that knows Xen, in hardware's page tables, with a local APIC and no other device of a PC. `hvm`: a whole PC, for a system that knows nothing of Xen. Its emulator
+ * adds `videoMib` to its memory, and so has its limit.
+ */
 export type DomainSpec = SpecOfAnyKind &
-  ({ readonly kind: 'pv' } | { readonly kind: 'hvm'; readonly videoMib: number });
+  ({ readonly kind: 'pv' | 'pvh' } | { readonly kind: 'hvm'; readonly videoMib: number });
 
 export interface PvImage {
   readonly kernelPath: string;
@@ -125,6 +128,16 @@ export interface PvBuild extends PvImage {
   readonly store: { readonly domid: DomId; readonly port: EventPort; readonly pageParameter?: string };
   readonly console: { readonly domid: DomId; readonly port: EventPort };
   readonly hardwareDomain: boolean;
+}
+
+/** `acpi.tables` begin with the RSDP, which the kernel is told of, and lie at `acpi.address` in the guest (src/wire/acpi.ts). */
+export interface PvhBuild extends PvImage {
+  readonly domid: DomId;
+  readonly memoryMib: number;
+  readonly vcpus: number;
+  readonly acpi: { readonly address: number; readonly tables: Uint8Array };
+  readonly store: { readonly domid: DomId; readonly port: EventPort };
+  readonly console: { readonly domid: DomId; readonly port: EventPort };
 }
 
 /**
@@ -150,6 +163,7 @@ export interface DomainControl {
   info(domid: DomId): DomainInfo | null;
   create(spec: DomainSpec): DomId;
   build(build: PvBuild): { storeGfn: number; consoleGfn: number };
+  buildPvh(build: PvhBuild): { storeGfn: number; consoleGfn: number };
   buildHvm(build: HvmBuild): { storeGfn: number; consoleGfn: number };
   /**
    * Makes `deviceModel` the emulator of `guest`, an HVM domain: Xen then treats it as privileged over that one domain. For good: a second

@@ -76,7 +76,7 @@ function diskParameters(text: string): { found: DiskParameters; ignored: readonl
 function diskFrom({ target, format, vdev, access, cdrom }: DiskParameters): { device: DiskConfig } | Fault {
   if (cdrom) return { error: 'devtype cdrom is not supported: CD drives are for guests of type hvm' };
   if (format !== '' && format !== 'raw')
-    return { error: `format ${format} is not supported: volumes are raw for guests of type pv` };
+    return { error: `format ${format} is not supported: volumes are raw for guests of type pv and pvh` };
   if (!volumeName.safeParse(target).success) return noVolume(target);
   if (vdev === '') return { error: 'it has no virtual device (vdev=xvda)' };
   const mode = ACCESS[access];

@@ -1,5 +1,5 @@
 /** What the settings of a guest file mean. Unknown keys are warnings, wrong values are errors; both name their place. */
-import type { PvBoot } from '../../contracts/builder.ts';
+import type { PvBoot, PvhBoot } from '../../contracts/builder.ts';
 import {
   type DiskConfig,
   type GuestConfig,
@@ -55,7 +55,7 @@ function configOf(reader: SettingReader) {
     ...(uuid === undefined ? {} : { uuid }),
     memoryMib,
     vcpus,
-    ...(type === 'pv' ? pvParts(reader) : { boot: hvmBoot(reader), disks: [], vifs: [] }),
+    ...(type !== 'hvm' ? pvParts(reader, type) : { boot: hvmBoot(reader), disks: [], vifs: [] }),
     onPoweroff: reader.oneOf('on_poweroff', guestAction.options, 'destroy'),
     onReboot: reader.oneOf('on_reboot', guestAction.options, 'restart'),
     onCrash: reader.oneOf('on_crash', guestAction.options, 'destroy'),
@@ -65,12 +65,11 @@ function configOf(reader: SettingReader) {
 }
 
 /** xl's older word for the type is `builder`, which counts only where there is no `type`. */
-function typeOf(reader: SettingReader): 'pv' | 'hvm' {
+function typeOf(reader: SettingReader): GuestConfig['boot']['type'] {
   const type = reader.string('type');
   const builder = reader.string('builder');
-  if (type === 'pvh') throw reader.wrong('type', 'pvh is planned; pv and hvm are supported');
-  if (type !== undefined && type !== 'pv' && type !== 'hvm')
-    throw reader.wrong('type', `${type} is not supported: pv and hvm are`);
+  if (type !== undefined && type !== 'pv' && type !== 'pvh' && type !== 'hvm')
+    throw reader.wrong('type', `${type} is not supported: pv, pvh and hvm are`);
   if (builder !== undefined && builder !== 'generic' && builder !== 'linux' && builder !== 'hvm')
     throw reader.wrong('builder', `${builder} is not supported: generic, linux (both for type pv) and hvm are`);
   const byBuilder = builder === 'hvm' ? 'hvm' : 'pv';
@@ -79,11 +78,14 @@ function typeOf(reader: SettingReader): 'pv' | 'hvm' {
   return type ?? byBuilder;
 }
 
-function pvParts(reader: SettingReader): Pick<GuestConfig, 'disks' | 'vifs'> & { boot: PvBoot } {
+function pvParts(
+  reader: SettingReader,
+  type: 'pv' | 'pvh',
+): Pick<GuestConfig, 'disks' | 'vifs'> & { boot: PvBoot | PvhBoot } {
   const ramdisk = reader.string('ramdisk');
   return {
     boot: {
-      type: 'pv',
+      type,
       kernel: reader.string('kernel') ?? DEFAULT_KERNEL,
       ...(ramdisk === undefined ? {} : { ramdisk }),
       cmdline: cmdline(reader),

@@ -185,8 +185,7 @@ test.each([
   ['name="a"\nmemory="x"', 'f:2:8: memory "x" is not a number'],
   ['name="a"\nmemory=4', 'f:2:8: memory must be between 8 and 65536 (MiB)'],
   ['name="a"\nmemory=[1]', 'f:2:8: memory is a list where a single value belongs'],
-  [`${MINIMAL}type="pvh"`, 'f:3:6: type pvh is planned; pv and hvm are supported'],
-  [`${MINIMAL}type="xen"`, 'f:3:6: type xen is not supported: pv and hvm are'],
+  [`${MINIMAL}type="xen"`, 'f:3:6: type xen is not supported: pv, pvh and hvm are'],
   [`${MINIMAL}builder="xen"`, 'f:3:9: builder xen is not supported: generic, linux (both for type pv) and hvm are'],
   [`${MINIMAL}disk="x"`, 'f:3:6: disk is not a list'],
   [`${MINIMAL}disk=["a,raw,xvda,w",\n  "b,qcow2,xvdb,w"]`, 'f:4:3: disk format qcow2 is not supported'],
@@ -197,6 +196,21 @@ test.each([
   [`${MINIMAL}kernel="/boot/vmlinuz"`, "f:3:8: kernel must be a name in Builder's list"],
 ])('%j is refused, and the place is named', (text, message) => {
   expect(() => readGuestConfig(text, 'f')).toThrow(message);
+});
+
+test('a guest of type pvh is described as one of type pv is', () => {
+  const text = 'kernel="core"\nramdisk="probe"\nextra="quiet"\ndisk=["root,raw,xvda,rw"]\nvif=[""]\n';
+  const pv = readGuestConfig(`${MINIMAL}${text}`, 'f').config;
+  expect(readGuestConfig(`${MINIMAL}type="pvh"\n${text}`, 'f')).toEqual({
+    config: { ...pv, boot: { ...pv.boot, type: 'pvh' } },
+    warnings: [],
+  });
+});
+
+test('without a kernel a guest of type pvh boots from its own disk, and what only an emulated PC has is passed over in words', () => {
+  const { config, warnings } = readGuestConfig(`${MINIMAL}type="pvh"\nvga="stdvga"\nvnc=1\n`, 'f');
+  expect(config.boot).toEqual({ type: 'pvh', kernel: 'pvgrub', cmdline: '' });
+  expect(warnings).toEqual(['f:4: key vga is not known and is ignored', 'f:5: key vnc is not known and is ignored']);
 });
 
 test('a wrong argument is named as one', () => {

@@ -19,8 +19,6 @@ chroot "$root" sh -ec '
       gzip -n9 > "$packed"
     rm -r "$unpacked"
     /etc/kernel/postinst.d/zz-vmlinux "$version"
-    # PV GRUB has its own copy now.
-    rm "$image"
   done
   # "ennead", with a salt of our own so that it is the same in every build. The password is in the documentation.
   usermod --password "$PASSWORD_HASH" root

@@ -37,6 +37,7 @@ class BootingXen {
       return this.lastPort;
     },
     setVirqHandler: (domid, virq) => void this.events.push(`virq ${virq} to ${domid}`),
+    buildPvh: () => ({ storeGfn: 0, consoleGfn: 0 }),
     buildHvm: () => ({ storeGfn: 0, consoleGfn: 0 }),
     setTarget: () => {},
     destroy: () => {},

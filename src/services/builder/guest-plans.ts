@@ -18,9 +18,10 @@ export interface PlannedGuest {
 
 /** What a VM costs Xen beside its own memory: its vcpus, page tables, grant and event tables. */
 const OVERHEAD_MIB = 4;
-/** An HVM domain: page tables for each vcpu, and a page for each MiB; the ROMs of its emulated cards. */
+/** Hardware's own page tables: so much for each vcpu, and a page for each MiB. */
 const PAGE_TABLES_MIB_PER_VCPU = 1;
 const MIB_PER_MIB_OF_PAGE_TABLES = 256;
+/** Of emulated cards. */
 const ROMS_MIB = 2;
 
 /** All that has to be free. */
@@ -28,6 +29,7 @@ export function guestNeedsMib({ memoryMib, vcpus, boot }: GuestSpec): number {
   const ownMib = memoryMib + OVERHEAD_MIB;
   if (boot.type === 'pv') return ownMib;
   const pageTablesMib = vcpus * PAGE_TABLES_MIB_PER_VCPU + Math.ceil(memoryMib / MIB_PER_MIB_OF_PAGE_TABLES);
+  if (boot.type === 'pvh') return ownMib + pageTablesMib;
   return ownMib + pageTablesMib + boot.videoMib + ROMS_MIB + serviceCatalogue.qemu.memoryMib + OVERHEAD_MIB;
 }
 

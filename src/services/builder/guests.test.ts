@@ -4,6 +4,7 @@ import { FIRST_GUEST_DOMID, LAST_GUEST_DOMID } from '../../contracts/domids.ts';
 import { contextOf } from '../../contracts/flask-contexts.ts';
 import type { RpcPeer } from '../../kit/rpc.ts';
 import { countStart } from '../../kit/starts.ts';
+import { ACPI_ADDRESS, acpiTables } from '../../wire/acpi.ts';
 import { PortError } from '../../xen/ports.ts';
 import { GuestDomids } from './domids.ts';
 import { BLKBACK, BUILDER, guestSpec, LOGIC, NETBACK, PCIBACK, TOOLSTACK, World } from './testing/world.ts';
@@ -39,6 +40,27 @@ describe('guest.create', () => {
       hardwareDomain: false,
     });
     expect(world.xen.xenstore.introduced.get(built.domid)).toEqual({ gfn: built.storeGfn, port: built.storePort });
+  });
+
+  it('makes one of type pvh in hardware’s page tables, with tables that name its processors and without a Qemu VM', async () => {
+    const cmdline = 'console=hvc0';
+    const built = await create({ vcpus: 2, boot: { type: 'pvh', kernel: 'tiny', ramdisk: 'tiny', cmdline } });
+    expect(built.deviceModel).toBe(null);
+    expect(world.specs.get(built.domid)).toMatchObject({ kind: 'pvh', vcpus: 2, context: contextOf('guest_t') });
+    expect(world.pvhBuilds.get(built.domid)).toMatchObject({
+      kernelPath: '/images/guest/tiny.elf',
+      ramdiskPaths: ['/images/guest/tiny.cpio'],
+      cmdline,
+      acpi: { address: ACPI_ADDRESS, tables: acpiTables(ACPI_ADDRESS, 2) },
+      store: { domid: LOGIC, port: built.storePort },
+      console: { domid: TOOLSTACK, port: built.consolePort },
+    });
+    world.xen.domain(TOOLSTACK).grants.map(built.domid, [0], true).close();
+  });
+
+  it('gives one of type pvh the PV GRUB that starts there', async () => {
+    const { domid } = await create({ boot: { ...boot('pvgrub'), type: 'pvh' } });
+    expect(world.pvhBuilds.get(domid)).toMatchObject({ kernelPath: '/images/pvgrub-pvh.bin' });
   });
 
   it('the console ring is open to Toolstack and to nobody else', async () => {
@@ -195,6 +217,7 @@ describe('the other requests', () => {
       images: [
         { name: 'pvgrub', kind: 'kernel', bytes: 1000 },
         { name: 'core', kind: 'kernel', bytes: 2000 },
+        { name: 'pvgrub-pvh', kind: 'kernel', bytes: 900 },
         { name: 'hvmloader', kind: 'firmware', bytes: 3000 },
         { name: 'seabios', kind: 'firmware', bytes: 4000 },
         { name: 'tiny', kind: 'kernel', bytes: 10 },

@@ -2,15 +2,17 @@
 import type { GuestBoot, GuestBuilt, GuestSpec } from '../../contracts/builder.ts';
 import type { DomId } from '../../xen/ports.ts';
 import { deviceModelPlan, guestNeedsMib, guestPlan, type PlannedGuest } from './guest-plans.ts';
-import type { KnownImages, StoredImage } from './known-images.ts';
+import { type KnownImages, PVH_GRUB, type StoredImage } from './known-images.ts';
 import type { Ledger } from './ledger.ts';
 import type { BuilderPorts } from './ports.ts';
 import { ignoring, orRefused, refusal } from './refusals.ts';
 import type { LoadedVm, VmContent, Vms } from './vms.ts';
 
 const KIB_PER_MIB = 1024;
-const NO_HVM =
-  "this host's processor offers no hardware virtualisation (AMD-V or VT-x): guests of type hvm cannot run here";
+const noHvm = (type: GuestBoot['type']) =>
+  `this host's processor offers no hardware virtualisation (AMD-V or VT-x): guests of type ${type} cannot run here`;
+/** The guest's own disk says what boots, whatever type the guest has. */
+const PV_GRUB = 'pvgrub';
 
 export class Guests {
   constructor(
@@ -110,12 +112,13 @@ export class Guests {
   }
 
   private contentOf(boot: GuestBoot): VmContent {
-    if (boot.type === 'pv') {
-      const kernelPath = this.known('kernel', boot.kernel).path;
+    if (boot.type !== 'pv' && !this.ports.host.physical().hvm) throw refusal('no-hvm', noHvm(boot.type));
+    if (boot.type !== 'hvm') {
+      const kernel = boot.type === 'pvh' && boot.kernel === PV_GRUB ? PVH_GRUB : boot.kernel;
+      const kernelPath = this.known('kernel', kernel).path;
       const ramdiskPaths = boot.ramdisk === undefined ? [] : [this.known('ramdisk', boot.ramdisk).path];
-      return { kind: 'pv', image: { kernelPath, ramdiskPaths, cmdline: boot.cmdline } };
+      return { kind: boot.type, image: { kernelPath, ramdiskPaths, cmdline: boot.cmdline } };
     }
-    if (!this.ports.host.physical().hvm) throw refusal('no-hvm', NO_HVM);
     const hvmloaderPath = this.known('firmware', 'hvmloader').path;
     const firmwarePath = this.known('firmware', boot.firmware).path;
     const { apic, hpet, videoMib } = boot;

@@ -8,6 +8,9 @@ import type { Files } from '../../xen/ports.ts';
 
 const GUEST_IMAGES = `${IMAGES}/guest`;
 
+/** PV GRUB, as it starts in a guest of type pvh. */
+export const PVH_GRUB = 'pvgrub-pvh';
+
 /** What an HVM guest starts with: hvmloader, then the BIOS. */
 const FIRMWARE = { hvmloader: 'hvmloader', seabios: 'bios-256k.bin' };
 
@@ -20,6 +23,7 @@ export class KnownImages {
 
   constructor(files: Pick<Files, 'list' | 'stat'>) {
     for (const name of ['pvgrub', 'core']) this.add(files, 'kernel', name, `${IMAGES}/${name}.elf`);
+    this.add(files, 'kernel', PVH_GRUB, `${IMAGES}/${PVH_GRUB}.bin`);
     for (const [name, file] of Object.entries(FIRMWARE)) this.add(files, 'firmware', name, `${IMAGES}/${file}`);
     if (!files.stat(GUEST_IMAGES)) return;
     for (const file of files.list(GUEST_IMAGES)) {

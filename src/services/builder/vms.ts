@@ -6,6 +6,7 @@ import { type MemoryAccess, type TrustRecord, trustNode } from '../../contracts/
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
 import { contextOf, domainTypes, type LabelledDomain } from '../../contracts/flask-contexts.ts';
 import { homeOf } from '../../contracts/xenstore-paths.ts';
+import { ACPI_ADDRESS, acpiTables } from '../../wire/acpi.ts';
 import type { DomId, EventPort, HvmBuild, PvImage } from '../../xen/ports.ts';
 import type { NewNode } from '../../xen/xenstore-port.ts';
 import type { Driver, Ledger, VmEntry } from './ledger.ts';
@@ -17,7 +18,7 @@ export type HvmImage = Pick<HvmBuild, 'hvmloaderPath' | 'firmwarePath' | 'apic' 
 
 /** What a VM is made of when it starts. */
 export type VmContent =
-  | { readonly kind: 'pv'; readonly image: PvImage }
+  | { readonly kind: 'pv' | 'pvh'; readonly image: PvImage }
   | { readonly kind: 'hvm'; readonly image: HvmImage; readonly videoMib: number };
 
 export interface VmPlan {
@@ -63,7 +64,7 @@ export class Vms {
     const { domains, store, clock } = this.ports;
     const { domid, memoryMib, content } = plan;
     domains.create({
-      ...(content.kind === 'pv' ? { kind: 'pv' } : { kind: 'hvm', videoMib: content.videoMib }),
+      ...(content.kind === 'hvm' ? { kind: content.kind, videoMib: content.videoMib } : { kind: content.kind }),
       domid,
       context: contextOf(domainTypes[plan.type]),
       uuid: plan.uuid,
@@ -101,9 +102,16 @@ export class Vms {
       // Granted to itself is granted to nobody.
       console: { domid: plan.console ?? domid, port: consolePort },
     };
-    return content.kind === 'pv'
-      ? domains.build({ ...common, ...content.image, hardwareDomain: false })
-      : domains.buildHvm({ ...common, ...content.image, vcpus });
+    switch (content.kind) {
+      case 'pv':
+        return domains.build({ ...common, ...content.image, hardwareDomain: false });
+      case 'pvh': {
+        const acpi = { address: ACPI_ADDRESS, tables: acpiTables(ACPI_ADDRESS, vcpus) };
+        return domains.buildPvh({ ...common, ...content.image, vcpus, acpi });
+      }
+      case 'hvm':
+        return domains.buildHvm({ ...common, ...content.image, vcpus });
+    }
   }
 
   /** Whatever state it is in. Its trust record goes with it, and its Qemu VM; their XenStore nodes stay. */

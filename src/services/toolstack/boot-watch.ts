@@ -95,7 +95,7 @@ export class BootWatch {
   }
 }
 
-const isPvGrub = ({ config: { boot } }: GuestRecord): boolean => boot.type === 'pv' && boot.kernel === PV_GRUB;
+const isPvGrub = ({ config: { boot } }: GuestRecord): boolean => boot.type !== 'hvm' && boot.kernel === PV_GRUB;
 
 function devicesOfBoot(record: GuestRecord): Device[] {
   const devices = guestDevices(record);

@@ -8,7 +8,7 @@ import type { GuestRecord, SettledConfig } from './guest-record.ts';
 
 type EmulatedPc = Extract<SettledConfig['boot'], { type: 'hvm' }>['machine'];
 
-/** null: the guest is paravirtual. */
+/** null: the guest needs none. */
 export const emulatedPc = ({ boot }: SettledConfig): EmulatedPc | null => (boot.type === 'hvm' ? boot.machine : null);
 
 /** Each drive has the letter of its place for good: a medium that goes in later finds it free. */
@@ -51,7 +51,7 @@ export function ownAddress(guestMac: string): string {
 /** What its Qemu VM is told to emulate. */
 export function machineOf({ domid, config }: GuestRecord): Machine {
   const { boot, name, memoryMib, vcpus } = config;
-  if (boot.type !== 'hvm') throw new RangeError(`guest ${name} is paravirtual`);
+  if (boot.type !== 'hvm') throw new RangeError(`guest ${name} has no emulated PC`);
   const { drives, cards, ...choices } = boot.machine;
   return {
     guest: domid,

@@ -141,7 +141,7 @@ export function guestDevices(record: GuestRecord): Device[] {
 
 /** Builder loads firmware; which PC it finds is the Qemu VM's business. */
 function bootOf({ boot }: SettledConfig): GuestBoot {
-  if (boot.type === 'pv') return boot;
+  if (boot.type !== 'hvm') return boot;
   const { machine: _, ...firmware } = boot;
   return firmware;
 }

@@ -57,7 +57,7 @@ export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: 
     node(`${vm}/uuid`, config.uuid),
     node(`${vm}/name`, config.name),
     node(`${vm}/image`),
-    node(`${vm}/image/ostype`, config.boot.type === 'pv' ? 'linux' : 'hvm'),
+    node(`${vm}/image/ostype`, boot.type === 'hvm' ? 'hvm' : 'linux'),
     node('vm', vm),
     node('name', config.name),
     node('domid', domid),
@@ -78,7 +78,7 @@ export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: 
     node('store'),
     node('store/port', built.storePort),
     node('store/ring-ref', built.storeGfn),
-    ...(boot.type === 'pv'
+    ...(boot.type !== 'hvm'
       ? folder('console', {
           type: 'xenconsoled',
           output: 'pty',

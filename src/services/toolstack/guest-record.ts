@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini';
 import { BRIDGE } from '../../contracts/bridge.ts';
-import { domid, pvBoot } from '../../contracts/builder.ts';
+import { domid, pvBoot, pvhBoot } from '../../contracts/builder.ts';
 import { cardConfig, guestConfig, hvmConfig, macAddress } from '../../contracts/toolstack.ts';
 import type { DomId } from '../../xen/ports.ts';
 import type { XenStore } from '../../xen/xenstore-port.ts';
@@ -18,7 +18,7 @@ const settledHvm = z.extend(hvmConfig, {
 });
 const settledConfig = z.extend(guestConfig, {
   uuid: z.string(),
-  boot: z.discriminatedUnion('type', [pvBoot, settledHvm]),
+  boot: z.discriminatedUnion('type', [pvBoot, pvhBoot, settledHvm]),
   vifs: z.array(z.strictObject(settledAddress)).check(z.maxLength(8)),
 });
 export type SettledConfig = z.infer<typeof settledConfig>;

@@ -35,8 +35,8 @@ interface Entry extends Guest {
   boot: BootWatch | null;
 }
 
-const notEmulated = ({ name }: Guest): RpcError =>
-  new RpcError('guest-state', `guest ${name} is paravirtual: it has no emulated PC`);
+const notEmulated = ({ name, config }: Guest): RpcError =>
+  new RpcError('guest-state', `guest ${name} is of type ${config.boot.type}: it has no emulated PC`);
 
 export class Guests {
   private readonly entries = new Map<string, Entry>();
@@ -196,7 +196,7 @@ export class Guests {
 
   /** A paravirtual system does, for all that anybody knows; one on an emulated PC, if its Xen drivers have said so. */
   private async hears({ config }: Entry, domid: DomId, order: 'poweroff' | 'reboot'): Promise<boolean> {
-    if (config.boot.type === 'pv') return true;
+    if (config.boot.type !== 'hvm') return true;
     return (await this.ports.xenstore.read(`${home(domid)}/control/feature-${order}`)) === '1';
   }
 
@@ -204,7 +204,7 @@ export class Guests {
   private async pressPowerButton(entry: Entry): Promise<void> {
     const { domid } = this.running(entry);
     const { boot } = entry.config;
-    if (boot.type === 'pv') throw notEmulated(entry);
+    if (boot.type !== 'hvm') throw notEmulated(entry);
     if (!boot.acpi)
       throw new RpcError(
         'guest-state',

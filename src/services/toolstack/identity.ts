@@ -15,7 +15,7 @@ export function settle(config: GuestConfig, random: Random): SettledConfig {
     ...config,
     uuid: config.uuid ?? randomUuid(random),
     boot:
-      boot.type === 'pv' ? boot : { ...boot, machine: { ...boot.machine, cards: boot.machine.cards.map(addressed) } },
+      boot.type !== 'hvm' ? boot : { ...boot, machine: { ...boot.machine, cards: boot.machine.cards.map(addressed) } },
     vifs: config.vifs.map(addressed),
   };
 }

@@ -31,14 +31,14 @@ export interface UsedVolume {
 /** Those of its own disks, of its drives, and the one with QEMU's files. */
 export function volumesOf(config: Pick<SettledConfig, 'disks'> & { readonly boot: ConfigBoot }): readonly UsedVolume[] {
   const { boot, disks } = config;
-  if (boot.type === 'pv') return disks;
+  if (boot.type !== 'hvm') return disks;
   const media = boot.machine.drives.flatMap(({ vdev, volume, access }) =>
     volume === null ? [] : [{ vdev, volume, access }],
   );
   return [...disks, ...media, { vdev: OF_QEMU, volume: QEMU_VOLUME, access: 'r' }];
 }
 type ConfigBoot =
-  | { readonly type: 'pv' }
+  | { readonly type: 'pv' | 'pvh' }
   | { readonly type: 'hvm'; readonly machine: { readonly drives: readonly DriveConfig[] } };
 
 export interface MediumChange {

@@ -8,6 +8,7 @@ import {
   type HvmBuild,
   PortError,
   type PvBuild,
+  type PvhBuild,
   type SharedRegion,
   type ShutdownReason,
   VIRQ_DOM_EXC,
@@ -17,7 +18,7 @@ import type { MemoryTable } from './shared-memory.ts';
 
 /** A built domain's own view of what the builder gave it. */
 export interface BuiltDomain {
-  readonly build: PvBuild | HvmBuild;
+  readonly build: PvBuild | PvhBuild | HvmBuild;
   readonly store: SharedRegion;
   readonly console: SharedRegion;
 }
@@ -91,6 +92,10 @@ export class DomainTable implements DomainControl {
 
   build(build: PvBuild): { storeGfn: number; consoleGfn: number } {
     return this.load('pv', build, 'domainBuildPv');
+  }
+
+  buildPvh(build: PvhBuild): { storeGfn: number; consoleGfn: number } {
+    return this.load('pvh', build, 'domainBuildPvh');
   }
 
   buildHvm(build: HvmBuild): { storeGfn: number; consoleGfn: number } {
@@ -182,7 +187,7 @@ export class DomainTable implements DomainControl {
     return [...this.memory.mappedBy(domid), ...emulators.map((emulator) => emulator.domid)];
   }
 
-  private load(kind: Kind, build: PvBuild | HvmBuild, operation: string): { storeGfn: number; consoleGfn: number } {
+  private load(kind: Kind, build: BuiltDomain['build'], operation: string): { storeGfn: number; consoleGfn: number } {
     const domain = this.domain(build.domid, operation);
     if (domain.kind !== kind) throw new PortError('EINVAL', operation, `domain ${build.domid} is ${domain.kind}`);
     if (domain.built) throw new PortError('EBUSY', operation, `domain ${build.domid}`);

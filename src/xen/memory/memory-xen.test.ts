@@ -134,6 +134,23 @@ describe('domains', () => {
   });
 });
 
+describe('PVH domains', () => {
+  it('are built by buildPvh() alone, with console and XenStore rings as PV domains have them, and have no power button', () => {
+    const { control } = new MemoryXen().add(4);
+    const [pv, pvh] = [control.create(spec(20)), control.create({ ...spec(21), kind: 'pvh' as const })];
+    const pvhBuild = (domid: number) => ({
+      ...build(domid),
+      vcpus: 1,
+      acpi: { address: 0xfc000000, tables: new Uint8Array(36) },
+    });
+    expect(() => control.build(build(pvh))).toThrow(/EINVAL/);
+    expect(() => control.buildPvh(pvhBuild(pv))).toThrow(/EINVAL/);
+    expect(control.buildPvh(pvhBuild(pvh))).toEqual({ storeGfn: expect.any(Number), consoleGfn: expect.any(Number) });
+    expect(() => control.buildPvh(pvhBuild(pvh))).toThrow(/EBUSY/);
+    expect(() => control.pressPowerButton(pvh)).toThrow(/EINVAL/);
+  });
+});
+
 describe('HVM domains', () => {
   const hvmSpec = (domid: number) => ({ ...spec(domid), kind: 'hvm' as const, videoMib: 16 });
   const hvmBuild = (domid: number) => ({

@@ -173,6 +173,21 @@ export const domainControl: DomainControl = {
       consolePort: build.console.port,
       hardwareDomain: build.hardwareDomain,
     }),
+  buildPvh: (build) =>
+    rt.domainBuildPvh({
+      domid: build.domid,
+      memoryMib: build.memoryMib,
+      kernel: build.kernelPath,
+      ramdisks: build.ramdiskPaths,
+      cmdline: build.cmdline,
+      vcpus: build.vcpus,
+      acpiAddress: build.acpi.address,
+      acpi: build.acpi.tables,
+      storeDomid: build.store.domid,
+      storePort: build.store.port,
+      consoleDomid: build.console.domid,
+      consolePort: build.console.port,
+    }),
   buildHvm: (build) =>
     rt.domainBuildHvm({
       domid: build.domid,

@@ -6,7 +6,7 @@ import { type AcceptedLinks, acceptLinks } from '../../../kit/link-accept.ts';
 import { offerLink } from '../../../kit/link-offer.ts';
 import { type RpcPeer, rpcMethod, rpcPeer } from '../../../kit/rpc.ts';
 import { MemoryXen } from '../../../xen/memory/memory-xen.ts';
-import type { DomainControl, DomainSpec, DomId, FileStat, HvmBuild, PvBuild } from '../../../xen/ports.ts';
+import type { DomainControl, DomainSpec, DomId, FileStat, HvmBuild, PvBuild, PvhBuild } from '../../../xen/ports.ts';
 import type { XenStore } from '../../../xen/xenstore-port.ts';
 import { Builder } from '../builder.ts';
 import type { RecoveryBox } from '../ports.ts';
@@ -60,6 +60,7 @@ export class World {
   readonly lines: string[] = [];
   readonly specs = new Map<DomId, DomainSpec>();
   readonly builds = new Map<DomId, PvBuild>();
+  readonly pvhBuilds = new Map<DomId, PvhBuild>();
   readonly hvmBuilds = new Map<DomId, HvmBuild>();
   /** In the order in which Builder destroyed them. */
   readonly destroyed: DomId[] = [];
@@ -74,10 +75,11 @@ export class World {
   /** What PCIBack answers to device.hand. */
   onHand: (hand: Hand) => void = () => {};
   /** Throws what Xen shall refuse. */
-  onBuild: (build: PvBuild | HvmBuild) => void = () => {};
+  onBuild: (build: PvBuild | PvhBuild | HvmBuild) => void = () => {};
   onSetTarget: (deviceModel: DomId, guest: DomId) => void = () => {};
   files: Record<string, number> = {
     '/images/pvgrub.elf': 1000,
+    '/images/pvgrub-pvh.bin': 900,
     '/images/core.elf': 2000,
     '/images/hvmloader': 3000,
     '/images/bios-256k.bin': 4000,
@@ -224,6 +226,11 @@ export class World {
         this.onBuild(build);
         this.builds.set(build.domid, build);
         return domains.build(build);
+      },
+      buildPvh: (build) => {
+        this.onBuild(build);
+        this.pvhBuilds.set(build.domid, build);
+        return domains.buildPvh(build);
       },
       buildHvm: (build) => {
         this.onBuild(build);

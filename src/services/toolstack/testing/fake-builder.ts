@@ -49,9 +49,9 @@ export class FakeBuilder implements Builder {
 
   async createGuest(spec: GuestSpec) {
     const { boot } = spec;
-    if (boot.type === 'pv' && !KNOWN_KERNELS.includes(boot.kernel))
+    if (boot.type !== 'hvm' && !KNOWN_KERNELS.includes(boot.kernel))
       throw new RpcError('unknown-image', 'no such kernel');
-    const built = await this.build(spec.boot.type, spec);
+    const built = await this.build(boot.type === 'hvm' ? 'hvm' : 'pv', spec);
     const { domid } = built;
     this.specs.set(domid, spec);
     const home = `/local/domain/${domid}`;
