@@ -27,6 +27,13 @@ export const silenced: readonly Silenced[] = [
     why: 'early console output; a guest could flood the serial line',
   },
   {
+    who: ['guest'],
+    on: 'guest_self_t',
+    class: 'mmu',
+    permissions: 'memorymap',
+    why: 'PV GRUB in a guest of type pvh would change the memory map that Xen keeps for it; it loads its kernel without that',
+  },
+  {
     who: ['bootstrapper', 'pciback'],
     on: 'xen_t',
     class: 'xen',

@@ -63,6 +63,16 @@ describe('guest.create', () => {
     expect(world.pvhBuilds.get(domid)).toMatchObject({ kernelPath: '/images/pvgrub-pvh.bin' });
   });
 
+  it('refuses one of type pvh in one line where the processor cannot, and others not', async () => {
+    world.hvm = false;
+    await expect(create({ boot: { ...boot('pvgrub'), type: 'pvh' } })).rejects.toMatchObject({
+      code: 'no-hvm',
+      message:
+        "this host's processor offers no hardware virtualisation (AMD-V or VT-x): guests of type pvh cannot run here",
+    });
+    await create();
+  });
+
   it('the console ring is open to Toolstack and to nobody else', async () => {
     const { domid, consolePort } = await create();
     world.xen.domain(TOOLSTACK).grants.map(domid, [0], true).close();

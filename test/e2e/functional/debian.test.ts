@@ -4,12 +4,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GuestConsole } from '../console.ts';
 import { ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
+import { outsideServer } from '../outside-server.ts';
 import { newHostFolder, takeDown } from '../test-host.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const GUEST_FILE = join(ROOT, 'examples', 'debian.cfg');
+const PVH_FILE = join(ROOT, 'examples', 'pvh.cfg');
 const LOGIN_TIMEOUT_MS = 300_000;
 const COMMAND_TIMEOUT_MS = 60_000;
+const DOWNLOAD_BYTES = 4 * 1024 * 1024;
+const FILE_MIB = 8;
 /** The command line as bash echoes it, with the brackets that switch pasting on and off, and the prompt after its output. */
 const PROMPT = /root@guest:~# /;
 
@@ -30,10 +34,17 @@ interface Row {
 const rowOf = async (name: string): Promise<Row | undefined> =>
   ((await enneadJson('list')) as Row[]).find((row) => row.name === name);
 
-async function toItsPrompt(): Promise<GuestConsole> {
-  const console = new GuestConsole('debian');
+async function toItsPrompt(name: string): Promise<GuestConsole> {
+  const console = new GuestConsole(name);
   await console.expect(/login: $/, LOGIN_TIMEOUT_MS);
   return console;
+}
+
+async function logIn(console: GuestConsole): Promise<void> {
+  console.send('root');
+  await console.expect(/Password: ?$/, COMMAND_TIMEOUT_MS);
+  console.send('ennead');
+  await console.expect(PROMPT, COMMAND_TIMEOUT_MS);
 }
 
 let host: string;
@@ -64,17 +75,12 @@ describe('the Debian guest of the examples', () => {
   let console: GuestConsole;
 
   beforeAll(async () => {
-    console = await toItsPrompt();
+    console = await toItsPrompt('debian');
   });
 
   afterAll(() => console.close());
 
-  it('lets root log in on its console', async () => {
-    console.send('root');
-    await console.expect(/Password: ?$/, COMMAND_TIMEOUT_MS);
-    console.send('ennead');
-    await console.expect(PROMPT, COMMAND_TIMEOUT_MS);
-  });
+  it('lets root log in on its console', () => logIn(console));
 
   it('runs Debian’s own kernel, which PV GRUB took from its disk', async () => {
     expect(await console.command('uname -rv', PROMPT, COMMAND_TIMEOUT_MS)).toMatch(/-amd64 #1 SMP .*Debian 6\./);
@@ -91,10 +97,52 @@ describe('the Debian guest of the examples', () => {
   });
 });
 
+describe('the same Debian as a guest of type pvh, with two processors', () => {
+  let console: GuestConsole;
+  const inGuest = (command: string): Promise<string> => console.command(command, PROMPT, COMMAND_TIMEOUT_MS);
+
+  beforeAll(async () => {
+    await ennead('create', PVH_FILE, 'vcpus=2');
+    console = await toItsPrompt('pvh');
+    await logIn(console);
+    // bash would scroll longer lines sideways.
+    await inGuest('stty columns 250');
+  });
+
+  afterAll(() => console.close());
+
+  it('runs on both, in hardware’s page tables, and has no Qemu VM', async () => {
+    expect(await inGuest('cat /sys/hypervisor/guest_type; uname -v')).toMatch(/PVH\s+#1 SMP .*Debian 6\./);
+    expect(await rowOf('pvh')).toMatchObject({ vcpus: 2 });
+    expect(await rowOf('pvh-dm')).toBeUndefined();
+  });
+
+  it('reads back from its disk what it wrote with fsync', async () => {
+    await inGuest(`dd if=/dev/urandom of=/written bs=1M count=${FILE_MIB} conv=fsync`);
+    const [before] = /[0-9a-f]{64}/.exec(await inGuest('sha256sum /written'))!;
+    await inGuest('echo 3 > /proc/sys/vm/drop_caches');
+    expect(await inGuest('sha256sum /written')).toContain(before);
+  });
+
+  it('fetches over HTTP from outside the host, unchanged, with its address from DHCP', async () => {
+    const server = await outsideServer(DOWNLOAD_BYTES);
+    try {
+      expect(await inGuest(`busybox wget -q -O - ${server.url} | sha256sum`)).toContain(server.sha256);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('shuts down when it is asked to, and is gone', async () => {
+    expect(await tryEnnead('shutdown', '--wait', 'pvh')).toMatchObject({ status: 0 });
+    expect(await rowOf('pvh')).toBeUndefined();
+  });
+});
+
 describe('the Debian guest with two processors', () => {
   it('runs on both, until the host takes it down', async () => {
     await ennead('create', GUEST_FILE, 'vcpus=2');
-    const console = await toItsPrompt();
+    const console = await toItsPrompt('debian');
     await console.close();
     // Xen counts those that the guest's own system has started.
     expect(await rowOf('debian')).toMatchObject({ vcpus: 2 });
