@@ -157,7 +157,7 @@ declare module 'ennead:rt' {
    * Creates a domain, with 64-bit guests' defaults, grant table v1; a PVH or HVM one with hardware-assisted paging and memory for its page tables: a PVH
    * one with local APICs alone, an HVM one with all of a PC's devices that Xen itself emulates. Returns the domid. `domid` 0 takes the next free one.
    */
-  export function domainCreate(options: { readonly kind: 'pv' | 'pvh' | 'hvm'; readonly domid: number; readonly ssid: number; readonly uuid: Uint8Array; readonly vcpus: number; readonly maxMemoryKib: number; readonly iommu: boolean; readonly grantFrames: number; readonly maptrackFrames: number; readonly eventPorts: number }): number;
+  export function domainCreate(options: { readonly kind: 'pv' | 'pvh' | 'hvm'; readonly domid: number; readonly ssid: number; readonly uuid: Uint8Array; readonly vcpus: number; readonly maxMemoryKib: number; readonly iommu: boolean; readonly clockOffsetSeconds: number; readonly grantFrames: number; readonly maptrackFrames: number; readonly eventPorts: number }): number;
   export function domainDestroy(domid: number): void;
   export function domainPause(domid: number): void;
   export function domainUnpause(domid: number): void;

@@ -65,14 +65,16 @@ static JSValue domain_list(JSContext *ctx, const struct argument *a) {
 
 static const char *const domain_kinds[] = {"pv", "pvh", "hvm", NULL};
 enum { PV, PVH, HVM }; /* in their order */
-enum { KIND, DOMAIN, SSID, VCPUS, MAX_MEMORY, IOMMU, GRANT_FRAMES, MAPTRACK_FRAMES, EVENT_PORTS, UUID };
+enum { KIND, DOMAIN, SSID, VCPUS, MAX_MEMORY, IOMMU, CLOCK_OFFSET, GRANT_FRAMES, MAPTRACK_FRAMES, EVENT_PORTS, UUID };
 
 /* Xen populates no page without room for page tables. The processor that the guest sees is this machine's, as far as Xen gives it to guests. */
 static int settle_hardware_paged(xc_interface *xch, uint32_t domid, const struct argument *field) {
   uint64_t mib = (uint64_t)field[MAX_MEMORY].integer / KIB_PER_MIB, vcpus = (uint64_t)field[VCPUS].integer;
   uint64_t paging = vcpus * PAGING_BYTES_PER_VCPU + mib * PAGING_BYTES_PER_MIB;
   bool pae = true, invariant_tsc = false, nested = false;
-  return xc_set_paging_mempool_size(xch, domid, paging) < 0
+  int32_t clock_offset = (int32_t)field[CLOCK_OFFSET].integer;
+  return xc_set_paging_mempool_size(xch, domid, paging) < 0 ||
+                 (clock_offset != 0 && xc_domain_set_time_offset(xch, domid, clock_offset) < 0)
              ? -1
              : xc_cpuid_apply_policy(xch, domid, false, NULL, 0, pae, invariant_tsc, nested, NULL, NULL);
 }
@@ -207,6 +209,7 @@ const struct rt_export domain_exports[] = {
      domain_create,
      {FIELDS({.name = "kind", .kind = CHOICE, .choices = domain_kinds}, DOMID("domid"), SID("ssid"),
              INT("vcpus", 1, VCPUS_MAX), INT("maxMemoryKib", 1, MEMORY_MAX_KIB), BOOL("iommu"),
+             INT("clockOffsetSeconds", -INT32_MAX, INT32_MAX),
              INT("grantFrames", 1, GRANT_FRAMES_MAX), UP_TO("maptrackFrames", MAPTRACK_FRAMES_MAX),
              INT("eventPorts", 1, EVENT_PORTS_MAX),
              {.name = "uuid", .kind = BYTES, .min = UUID_BYTES, .max = UUID_BYTES})}},

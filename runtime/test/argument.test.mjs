@@ -67,7 +67,7 @@ const harmless = {
   loopDetach: [nowhere], evtchnAllocUnbound: [1], evtchnBindInterdomain: [1, 1], evtchnBindVirq: [0], evtchnUnbind: [1], evtchnNotify: [1],
   onEvent: [null], evtchnWait: [1, 0], grantMap: [1, [1], false], grantShare: [1, 1, false], grantKeep: [1, 1], foreignMap: [1, [1], false], regionFile: [nowhere, 1, false], regionClose: [7],
   regionSize: [7], regionRead: [7, 0, 1], regionWrite: [7, 0, buffer], regionLoad32: [7, 0], regionStore32: [7, 0, 1], domainList: [0, 1],
-  domainCreate: [{ kind: 'hvm', domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 1, iommu: false, grantFrames: 1, maptrackFrames: 0, eventPorts: 1 }],
+  domainCreate: [{ kind: 'hvm', domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 1, iommu: false, clockOffsetSeconds: 0, grantFrames: 1, maptrackFrames: 0, eventPorts: 1 }],
   domainDestroy: [1], domainPause: [1], domainUnpause: [1], domainShutdown: [1, 0], domainPowerButton: [1], domainSetMaxMem: [1, 0],
   domainAllocEvtchn: [1, 1], domainSetVirqHandler: [1, 0], domainSetTarget: [1, 2],
   domainBuildHvm: [{ domid: 1, memoryMib: 1, loader: nowhere, firmware: nowhere, vcpus: 1, apic: true, hpet: true, storeDomid: 0, storePort: 0, consoleDomid: 0, consolePort: 0 }],

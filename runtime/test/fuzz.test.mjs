@@ -18,7 +18,7 @@ const makers = [
   () => Array.from({ length: below(8) }, any), () => Array.from({ length: below(1200) }, () => below(2 ** 32)), options, options,
   () => new Uint32Array(below(9)), () => BigInt(below(100)), () => Symbol(), () => new Proxy([], {}),
 ];
-const fields = ['argv', 'env', 'stdin', 'stdout', 'uid', 'confined', 'readOnly', 'directIo', 'data', 'kind', 'domid', 'ssid', 'uuid', 'vcpus', 'maxMemoryKib', 'iommu', 'grantFrames', 'maptrackFrames', 'eventPorts', 'memoryMib', 'kernel', 'ramdisks', 'cmdline', 'storePageParameter', 'storeDomid', 'storePort', 'consoleDomid', 'consolePort', 'hardwareDomain', 'loader', 'firmware', 'apic', 'hpet'];
+const fields = ['argv', 'env', 'stdin', 'stdout', 'uid', 'confined', 'readOnly', 'directIo', 'data', 'kind', 'domid', 'ssid', 'uuid', 'vcpus', 'maxMemoryKib', 'iommu', 'clockOffsetSeconds', 'grantFrames', 'maptrackFrames', 'eventPorts', 'memoryMib', 'kernel', 'ramdisks', 'cmdline', 'storePageParameter', 'storeDomid', 'storePort', 'consoleDomid', 'consolePort', 'hardwareDomain', 'loader', 'firmware', 'apic', 'hpet'];
 
 function any() {
   return pick(makers)();

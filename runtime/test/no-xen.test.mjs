@@ -7,7 +7,7 @@ const calls = {
   pciAssign: [1, 8], pciDeassign: [1, 8], iomemPermission: [1, 0, 2 ** 40, true], ioportPermission: [1, 0, 65536, false], mapGsi: [1, 9],
   irqPermission: [1, 9, true], physInfo: [], xenVersion: [], xenMessages: [],
   domainSetTarget: [1, 2],
-  domainCreate: [{ kind: 'pv', domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 65536, iommu: true, grantFrames: 32, maptrackFrames: 0, eventPorts: 1023 }],
+  domainCreate: [{ kind: 'pv', domid: 0, ssid: 1, uuid: new Uint8Array(16), vcpus: 1, maxMemoryKib: 65536, iommu: true, clockOffsetSeconds: 0, grantFrames: 32, maptrackFrames: 0, eventPorts: 1023 }],
 };
 
 for (const [name, values] of Object.entries(calls)) {

@@ -25,6 +25,9 @@ export type PvBoot = z.infer<typeof pvBoot>;
 export const pvhBoot = z.extend(pvBoot, { type: z.literal('pvh') });
 export type PvhBoot = z.infer<typeof pvhBoot>;
 
+/** Of an emulated clock; Xen's own interface takes 32 bits. */
+export const CLOCK_OFFSET_SECONDS_MAX = 0x7fffffff;
+
 /** A system that knows nothing of Xen: firmware, and a PC that a Qemu VM of its own emulates. */
 export const hvmBoot = z.strictObject({
   type: z.literal('hvm'),
@@ -34,6 +37,10 @@ export const hvmBoot = z.strictObject({
   acpi: z.boolean(),
   apic: z.boolean(),
   hpet: z.boolean(),
+  /** Its clock stands so many seconds before UTC. @source xl.cfg(5), rtc_timeoffset and localtime */
+  clockOffsetSeconds: z
+    .number()
+    .check(z.int(), z.minimum(-CLOCK_OFFSET_SECONDS_MAX), z.maximum(CLOCK_OFFSET_SECONDS_MAX)),
 });
 export type HvmBoot = z.infer<typeof hvmBoot>;
 

@@ -47,8 +47,6 @@ export const machineChoices = z.strictObject({
   usbTablet: z.boolean(),
   /** The first serial port is what `ennead console` shows. */
   serial: z.boolean(),
-  /** The machine's clock shows local time (of the host: UTC) instead of UTC. */
-  localtime: z.boolean(),
 });
 export type MachineChoices = z.infer<typeof machineChoices>;
 

@@ -119,9 +119,9 @@ export const pvLoadRights: Permissions = {
 /** The same for a domain that is given its first event channels. */
 export const pvBuildRights: Permissions = { ...pvLoadRights, event: 'create' };
 
-/** What an HVM domain takes beside them: memory for its page tables, the processors that it sees, an emulator. */
+/** What an HVM domain takes beside them: memory for its page tables, the time of its clock, the processors that it sees, an emulator. */
 export const hvmBuildRights: Permissions = {
-  domain: 'setpagingmempool',
+  domain: 'setpagingmempool settime',
   domain2: 'set_cpu_policy set_as_target',
   hvm: 'setparam gethvmc sethvmc',
 };

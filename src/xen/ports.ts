@@ -111,7 +111,11 @@ interface SpecOfAnyKind {
  * adds `videoMib` to its memory, and so has its limit.
  */
 export type DomainSpec = SpecOfAnyKind &
-  ({ readonly kind: 'pv' | 'pvh' } | { readonly kind: 'hvm'; readonly videoMib: number });
+  (
+    | { readonly kind: 'pv' | 'pvh' }
+    /** `clockOffsetSeconds`: how far its PC's clock, which Xen emulates, stands before UTC. */
+    | { readonly kind: 'hvm'; readonly videoMib: number; readonly clockOffsetSeconds: number }
+  );
 
 export interface PvImage {
   readonly kernelPath: string;

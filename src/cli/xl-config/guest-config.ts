@@ -31,19 +31,28 @@ const RULES: Readonly<Record<string, string>> = {
   cmdline: 'at most 900 printable characters',
   disks: 'at most 16 disks',
   vifs: 'at most 8 network interfaces',
+  clockOffsetSeconds: 'between -2147483647 and 2147483647 (seconds)',
   drives: 'at most 10 drives',
   cards: 'at most 8 network cards',
 };
 
-/** @throws ConfigError */
-export function readGuestConfig(text: string, source: string, overrides: readonly string[] = []): ReadConfig {
+/** How far local time is before UTC now, in seconds. */
+const operatorsZone = (): number => -new Date().getTimezoneOffset() * 60;
+
+/** `zoneSeconds`: for `localtime`. @throws ConfigError */
+export function readGuestConfig(
+  text: string,
+  source: string,
+  overrides: readonly string[] = [],
+  zoneSeconds = operatorsZone(),
+): ReadConfig {
   const assignments = [...parseFile(text, source), ...overrides.map(parseArgument)];
   const reader = new SettingReader(settingsOf(assignments), source);
-  const config = checked(reader, configOf(reader));
+  const config = checked(reader, configOf(reader, zoneSeconds));
   return { config, warnings: reader.warnings };
 }
 
-function configOf(reader: SettingReader) {
+function configOf(reader: SettingReader, zoneSeconds: number) {
   const type = typeOf(reader);
   const memoryMib = reader.number('memory', 'memoryMib') ?? reader.missing('memory');
   const vcpus = reader.number('vcpus') ?? 1;
@@ -55,7 +64,7 @@ function configOf(reader: SettingReader) {
     ...(uuid === undefined ? {} : { uuid }),
     memoryMib,
     vcpus,
-    ...(type !== 'hvm' ? pvParts(reader, type) : { boot: hvmBoot(reader), disks: [], vifs: [] }),
+    ...(type !== 'hvm' ? pvParts(reader, type) : { boot: hvmBoot(reader, zoneSeconds), disks: [], vifs: [] }),
     onPoweroff: reader.oneOf('on_poweroff', guestAction.options, 'destroy'),
     onReboot: reader.oneOf('on_reboot', guestAction.options, 'restart'),
     onCrash: reader.oneOf('on_crash', guestAction.options, 'destroy'),

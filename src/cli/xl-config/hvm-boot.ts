@@ -23,7 +23,8 @@ const OF_DEVICE_MODEL = [
 ];
 const OF_PV_KERNELS = ['kernel', 'ramdisk', 'cmdline', 'root', 'extra'];
 
-export function hvmBoot(reader: SettingReader): HvmBoot {
+/** `zoneSeconds`: how far the operator's local time is before UTC. */
+export function hvmBoot(reader: SettingReader, zoneSeconds: number): HvmBoot {
   checkFirmware(reader);
   const vga = vgaOf(reader);
   passOver(reader);
@@ -34,12 +35,12 @@ export function hvmBoot(reader: SettingReader): HvmBoot {
     acpi: reader.flag('acpi', true),
     apic: reader.flag('apic', true),
     hpet: reader.flag('hpet', true),
+    clockOffsetSeconds: clockOffset(reader, zoneSeconds),
     machine: {
       boot: bootOrder(reader),
       vga,
       usbTablet: usbTablet(reader),
       serial: serial(reader),
-      localtime: reader.flag('localtime', false),
       drives: reader.devices<DriveConfig>('disk', 'drives', parseDrive),
       cards: reader.devices<CardConfig>('vif', 'cards', parseCard),
     },
@@ -80,6 +81,12 @@ function usbTablet(reader: SettingReader): boolean {
   const other = devices.find((device) => device !== 'tablet');
   if (other !== undefined) throw reader.wrong('usbdevice', `${other} is not supported: only tablet is`);
   return devices.length > 0;
+}
+
+/** The two add up, as in xl. */
+function clockOffset(reader: SettingReader, zoneSeconds: number): number {
+  const asked = reader.signedNumber('rtc_timeoffset', 'clockOffsetSeconds') ?? 0;
+  return asked + (reader.flag('localtime', false) ? zoneSeconds : 0);
 }
 
 function serial(reader: SettingReader): boolean {

@@ -29,10 +29,14 @@ export class SettingReader {
   /** Decimal, 0x… or 0…, in quotes or without, as strtol reads them. */
   number(name: string, field = name): number | undefined {
     const text = this.string(name, field);
+    return text === undefined ? undefined : this.parsed(name, text, text);
+  }
+
+  /** The same, and may have a minus before it: in quotes, as the syntax knows no such number. */
+  signedNumber(name: string, field = name): number | undefined {
+    const text = this.string(name, field);
     if (text === undefined) return undefined;
-    if (/^0[0-7]+$/.test(text)) return Number.parseInt(text, 8);
-    if (/^(\d+|0x[0-9a-f]+)$/.test(text)) return Number(text);
-    throw this.wrong(name, `${JSON.stringify(text)} is not a number`);
+    return text.startsWith('-') ? -this.parsed(name, text, text.slice(1)) : this.parsed(name, text, text);
   }
 
   /** 0 or 1. */
@@ -109,6 +113,12 @@ export class SettingReader {
   /** The setting that filled a field of GuestConfig; the field's own name where none did. */
   originOf(field: string): string {
     return this.origins.get(field)?.name ?? field;
+  }
+
+  private parsed(name: string, text: string, digits: string): number {
+    if (/^0[0-7]+$/.test(digits)) return Number.parseInt(digits, 8);
+    if (/^(\d+|0x[0-9a-f]+)$/.test(digits)) return Number(digits);
+    throw this.wrong(name, `${JSON.stringify(text)} is not a number`);
   }
 
   private text(name: string, item: Value): string {

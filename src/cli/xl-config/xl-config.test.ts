@@ -281,11 +281,19 @@ const machine = {
   vga: 'stdvga',
   usbTablet: false,
   serial: false,
-  localtime: false,
   drives: [],
   cards: [],
 };
-const pc = { type: 'hvm', firmware: 'seabios', videoMib: 16, acpi: true, apic: true, hpet: true, machine };
+const pc = {
+  type: 'hvm',
+  firmware: 'seabios',
+  videoMib: 16,
+  acpi: true,
+  apic: true,
+  hpet: true,
+  clockOffsetSeconds: 0,
+  machine,
+};
 
 test.each([
   ['type hvm alone', HVM, pc],
@@ -297,14 +305,20 @@ test.each([
   ['a list of a tablet', `${HVM}usb=1\nusbdevice=["tablet"]\n`, { ...pc, machine: { ...machine, usbTablet: true } }],
   ['a serial port', `${HVM}serial="pty"\n`, { ...pc, machine: { ...machine, serial: true } }],
   ['a list of a serial port', `${HVM}serial=["pty"]\n`, { ...pc, machine: { ...machine, serial: true } }],
-  [
-    'boot order and clock',
-    `${HVM}boot="ndc"\nlocaltime=1\n`,
-    { ...pc, machine: { ...machine, boot: 'ndc', localtime: true } },
-  ],
+  ['boot order', `${HVM}boot="ndc"\n`, { ...pc, machine: { ...machine, boot: 'ndc' } }],
   ['less firmware', `${HVM}acpi=0\napic=0\nhpet=0\nbios="seabios"\n`, { ...pc, acpi: false, apic: false, hpet: false }],
 ])('a PC is emulated as the file says: %s', (_name, text, boot) => {
   expect(readGuestConfig(text, 'f')).toMatchObject({ config: { boot, disks: [], vifs: [] }, warnings: [] });
+});
+
+test.each([
+  ['', 0],
+  ['localtime=1', 7200],
+  ['rtc_timeoffset=3600', 3600],
+  ['rtc_timeoffset="-3600"', -3600],
+  ['localtime=1\nrtc_timeoffset="-60"', 7140],
+])('with %j, of an operator two hours before UTC, the clock is %i s before it', (text, clockOffsetSeconds) => {
+  expect(readGuestConfig(`${HVM}${text}\n`, 'f', [], 7200).config.boot).toMatchObject({ clockOffsetSeconds });
 });
 
 test('drives and cards belong to the emulated PC', () => {
@@ -324,6 +338,8 @@ test.each([
   ['usbdevice="mouse"', 'f:4:11: usbdevice mouse is not supported: only tablet is'],
   ['serial="/dev/ttyS0"', 'f:4:8: serial /dev/ttyS0 is not supported: pty is'],
   ['serial=["pty","pty"]', 'f:4:8: serial names more than one port'],
+  ['rtc_timeoffset="1h"', 'f:4:16: rtc_timeoffset "1h" is not a number'],
+  ['rtc_timeoffset=3000000000', 'f:4:16: rtc_timeoffset must be between -2147483647 and 2147483647 (seconds)'],
   ['acpi=2', 'f:4:6: acpi 2 is neither 0 nor 1'],
   ['disk=["a,raw,xvda,w"]', 'f:4:7: disk no drive is called xvda'],
   ['vif=["model=ne2k"]', 'f:4:6: vif model ne2k is not one of'],

@@ -16,7 +16,15 @@ beforeEach(async () => {
   toolstack = await world.toolstack();
 });
 
-const boot = { type: 'hvm', firmware: 'seabios', videoMib: 16, acpi: true, apic: true, hpet: false } as const;
+const boot = {
+  type: 'hvm',
+  firmware: 'seabios',
+  videoMib: 16,
+  acpi: true,
+  apic: true,
+  hpet: false,
+  clockOffsetSeconds: 0,
+} as const;
 const GUEST = FIRST_GUEST_DOMID;
 const QEMU = FIRST_GUEST_DOMID + 1;
 const home = (domid: number): string => `/local/domain/${domid}`;
@@ -49,6 +57,14 @@ describe('guest.create of type hvm', () => {
     });
     expect(world.xen.domains.info(GUEST)).toMatchObject({ paused: true });
     expect(world.xen.xenstore.introduced.get(GUEST)).toEqual({ gfn: built.storeGfn, port: built.storePort });
+  });
+
+  it('sets its clock, which Xen emulates, as far from UTC as it is asked to', async () => {
+    await create({ boot: { ...boot, clockOffsetSeconds: -3600 } });
+    expect(world.specs.get(GUEST)).toMatchObject({ clockOffsetSeconds: -3600 });
+    await expect(create({ boot: { ...boot, clockOffsetSeconds: 2 ** 31 } })).rejects.toMatchObject({
+      code: 'invalid-params',
+    });
   });
 
   it('and its Qemu VM, which runs and has that guest as its target', async () => {

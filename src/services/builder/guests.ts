@@ -121,8 +121,12 @@ export class Guests {
     }
     const hvmloaderPath = this.known('firmware', 'hvmloader').path;
     const firmwarePath = this.known('firmware', boot.firmware).path;
-    const { apic, hpet, videoMib } = boot;
-    return { kind: 'hvm', image: { hvmloaderPath, firmwarePath, apic, hpet }, videoMib };
+    const { apic, hpet, videoMib, clockOffsetSeconds } = boot;
+    return {
+      kind: 'hvm',
+      image: { hvmloaderPath, firmwarePath, apic, hpet },
+      machine: { videoMib, clockOffsetSeconds },
+    };
   }
 
   private known(kind: StoredImage['kind'], name: string): StoredImage {

@@ -2,7 +2,7 @@
  * The life of one VM, in the steps in which Xen has it: created (empty and paused), loaded, introduced to XenStore, started; taken apart.
  * A step that fails takes apart what the steps before it made.
  */
-import { type MemoryAccess, type TrustRecord, trustNode } from '../../contracts/builder.ts';
+import { type HvmBoot, type MemoryAccess, type TrustRecord, trustNode } from '../../contracts/builder.ts';
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../contracts/domids.ts';
 import { contextOf, domainTypes, type LabelledDomain } from '../../contracts/flask-contexts.ts';
 import { homeOf } from '../../contracts/xenstore-paths.ts';
@@ -16,10 +16,13 @@ import { trustOf } from './xenstore-homes.ts';
 
 export type HvmImage = Pick<HvmBuild, 'hvmloaderPath' | 'firmwarePath' | 'apic' | 'hpet'>;
 
+/** What Xen has to know of an emulated PC when the domain is made. */
+export type HvmMachine = Pick<HvmBoot, 'videoMib' | 'clockOffsetSeconds'>;
+
 /** What a VM is made of when it starts. */
 export type VmContent =
   | { readonly kind: 'pv' | 'pvh'; readonly image: PvImage }
-  | { readonly kind: 'hvm'; readonly image: HvmImage; readonly videoMib: number };
+  | { readonly kind: 'hvm'; readonly image: HvmImage; readonly machine: HvmMachine };
 
 export interface VmPlan {
   readonly domid: DomId;
@@ -64,7 +67,7 @@ export class Vms {
     const { domains, store, clock } = this.ports;
     const { domid, memoryMib, content } = plan;
     domains.create({
-      ...(content.kind === 'hvm' ? { kind: content.kind, videoMib: content.videoMib } : { kind: content.kind }),
+      ...(content.kind === 'hvm' ? { kind: content.kind, ...content.machine } : { kind: content.kind }),
       domid,
       context: contextOf(domainTypes[plan.type]),
       uuid: plan.uuid,

@@ -35,7 +35,6 @@ const anyMachine: fc.Arbitrary<Machine> = fc.record({
     vga: fc.constantFrom('stdvga', 'cirrus', 'none'),
     usbTablet: fc.boolean(),
     serial: fc.boolean(),
-    localtime: fc.boolean(),
   }),
   drives: fc.array(
     fc.record({

@@ -32,7 +32,7 @@ export function qemuArguments(machine: Machine): string[] {
     ...['-nodefaults', '-no-user-config', '-name', machine.name],
     ...['-m', String(machine.memoryMib), '-smp', String(machine.vcpus)],
     ...FIRMWARE_FOLDERS.flatMap((folder) => ['-L', folder]),
-    ...['-rtc', choices.localtime ? 'base=localtime' : 'base=utc', '-boot', `order=${choices.boot}`],
+    ...['-boot', `order=${choices.boot}`],
     ...['-qmp', `unix:${insideRoot.qmp},server=on,wait=off`],
     ...screen(machine),
     ...(choices.serial ? serial() : []),

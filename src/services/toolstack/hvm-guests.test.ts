@@ -61,7 +61,7 @@ describe('a pair', () => {
       memoryMib: 128,
       videoMib: 16,
       vcpus: 1,
-      choices: { boot: 'cd', vga: 'stdvga', usbTablet: true, serial: true, localtime: false },
+      choices: { boot: 'cd', vga: 'stdvga', usbTablet: true, serial: true },
       drives: [
         { name: 'hda', device: 'xvda', cdrom: false, format: 'raw', readOnly: false },
         { name: 'hdc', device: null, cdrom: true, format: 'raw', readOnly: true },

@@ -152,7 +152,7 @@ describe('PVH domains', () => {
 });
 
 describe('HVM domains', () => {
-  const hvmSpec = (domid: number) => ({ ...spec(domid), kind: 'hvm' as const, videoMib: 16 });
+  const hvmSpec = (domid: number) => ({ ...spec(domid), kind: 'hvm' as const, videoMib: 16, clockOffsetSeconds: 0 });
   const hvmBuild = (domid: number) => ({
     domid,
     memoryMib: 32,

@@ -155,6 +155,7 @@ export const domainControl: DomainControl = {
       vcpus: spec.vcpus,
       maxMemoryKib: maxMemoryKib(spec),
       iommu: spec.iommu,
+      clockOffsetSeconds: spec.kind === 'hvm' ? spec.clockOffsetSeconds : 0,
       grantFrames: GRANT_FRAMES,
       maptrackFrames: MAPTRACK_FRAMES,
       eventPorts: EVENT_PORTS,

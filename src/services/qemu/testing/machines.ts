@@ -7,7 +7,7 @@ export const pc = (): Machine => ({
   memoryMib: 256,
   videoMib: 16,
   vcpus: 2,
-  choices: { boot: 'cd', vga: 'stdvga', usbTablet: false, serial: true, localtime: false },
+  choices: { boot: 'cd', vga: 'stdvga', usbTablet: false, serial: true },
   drives: [
     { name: 'hda', device: 'xvda', cdrom: false, format: 'raw', readOnly: false },
     { name: 'hdc', device: 'xvdb', cdrom: true, format: 'raw', readOnly: true },

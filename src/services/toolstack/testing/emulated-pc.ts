@@ -20,12 +20,12 @@ export const pc = (changes: Partial<GuestConfig> = {}, machine: Partial<Machine>
     acpi: true,
     apic: true,
     hpet: false,
+    clockOffsetSeconds: 0,
     machine: {
       boot: 'cd',
       vga: 'stdvga',
       usbTablet: true,
       serial: true,
-      localtime: false,
       drives: [hda, hdc],
       cards: [card],
       ...machine,

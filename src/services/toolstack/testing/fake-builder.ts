@@ -87,7 +87,9 @@ export class FakeBuilder implements Builder {
     const context = 'system_u:system_r:guest_t';
     const size = { vcpus, memoryMib };
     const spec = { domid: 0, context, uuid: new Uint8Array(16), ...size, iommu: false };
-    const domid = control.create(kind === 'pv' ? { kind, ...spec } : { kind, ...spec, videoMib: 16 });
+    const domid = control.create(
+      kind === 'pv' ? { kind, ...spec } : { kind, ...spec, videoMib: 16, clockOffsetSeconds: 0 },
+    );
     const storePort = control.allocEventChannel(domid, XENSTORE_LOGIC_DOMID);
     const consolePort = control.allocEventChannel(domid, TOOLSTACK);
     const ends = {

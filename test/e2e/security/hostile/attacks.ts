@@ -54,7 +54,17 @@ function create(label: Label, { self, knowledge }: Circumstances): void {
   const ssid = sidOf(label, knowledge);
   const uuid = rt.randomBytes(16);
   const limits = { grantFrames: 4, maptrackFrames: 4, eventPorts: 63 };
-  rt.domainCreate({ kind: 'pv', domid, ssid, uuid, vcpus: 1, maxMemoryKib: 4096, iommu: false, ...limits });
+  rt.domainCreate({
+    kind: 'pv',
+    domid,
+    ssid,
+    uuid,
+    vcpus: 1,
+    maxMemoryKib: 4096,
+    iommu: false,
+    clockOffsetSeconds: 0,
+    ...limits,
+  });
   rt.domainDestroy(domid);
 }
 

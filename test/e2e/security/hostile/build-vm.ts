@@ -20,7 +20,17 @@ export function createVm(vm: Vm, { sids }: Knowledge): void {
   const maxMemoryKib = memoryMibOf(label) * 1024 + SLACK_KIB;
   const ssid = sids[labels.indexOf(label)]!;
   const limits = { grantFrames: 4, maptrackFrames: 64, eventPorts: 1023 };
-  rt.domainCreate({ kind: 'pv', domid, ssid, uuid: rt.randomBytes(16), vcpus: 1, maxMemoryKib, iommu, ...limits });
+  rt.domainCreate({
+    kind: 'pv',
+    domid,
+    ssid,
+    uuid: rt.randomBytes(16),
+    vcpus: 1,
+    maxMemoryKib,
+    iommu,
+    clockOffsetSeconds: 0,
+    ...limits,
+  });
 }
 
 /** Returns a frame of its memory. It stays paused. */
