@@ -128,6 +128,12 @@ export const neverRules: readonly NeverRule[] = [
     breach: 'allow builder_t toolstack_t:domain trigger;',
   },
   {
+    claim: 'only Builder sets a clock, and only those of guests',
+    forbids: ({ source, target, class: className, permission }) =>
+      className === 'domain' && permission === 'settime' && !(source === 'builder_t' && target === 'guest_t'),
+    breach: 'allow toolstack_t guest_t:domain settime;',
+  },
+  {
     claim: 'only Builder changes a label, and only between PCIBack and the retired PCIBack',
     forbids: ({ source, target, permission }) =>
       (permission.startsWith('relabel') || permission === 'transition') &&
