@@ -34,22 +34,30 @@ export const memtest: Step = {
 };
 
 export const GRUB_DISK = 'grub.raw';
+/** The same with its shell on the first serial port, and a clock. */
+export const SERIAL_GRUB_DISK = 'serial-grub.raw';
+const SERIAL_CONFIGURATION = join(import.meta.dirname, 'serial-grub.cfg');
 const DISK_BYTES = 1024 * 1024;
 
 export const grubShell: Step = {
   name: 'grub-disk',
-  summary: 'a disk with GRUB and nothing to boot, for tests',
+  summary: 'disks with GRUB and nothing to boot, for tests',
   lane: 'cpu',
   needs: [],
   packages: GRUB_PACKAGES,
   inputs: async () => ({
     recipe: await digestFile(import.meta.filename),
     grub: await digestFile(join(import.meta.dirname, 'grub.ts')),
+    serial: await digestFile(SERIAL_CONFIGURATION),
   }),
   async build(job) {
+    const common = { prefix: '(hd0)/boot/grub', modules: ['biosdisk', 'normal', 'echo'] };
     const disk = join(job.outDir, GRUB_DISK);
-    await putGrub(job, { disk, prefix: '(hd0)/boot/grub', modules: ['biosdisk', 'normal', 'echo'] });
-    await truncate(disk, DISK_BYTES);
+    await putGrub(job, { ...common, disk });
+    const serialDisk = join(job.outDir, SERIAL_GRUB_DISK);
+    const modules = [...common.modules, 'serial', 'terminal', 'date'];
+    await putGrub(job, { ...common, modules, disk: serialDisk, configuration: SERIAL_CONFIGURATION });
+    for (const path of [disk, serialDisk]) await truncate(path, DISK_BYTES);
     return { version: job.toolbox.versionsOf(['grub-pc-bin']) };
   },
 };

@@ -1,10 +1,13 @@
 /** Systems that know nothing of Xen, unmodified, each on a PC that its own Qemu VM emulates. */
-import { readFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildSteps } from '../../../src/image/images.ts';
-import { GRUB_DISK, grubShell, MEMTEST_CD, memtest } from '../../hvm-guests/boot-media.ts';
+import { GRUB_DISK, grubShell, MEMTEST_CD, memtest, SERIAL_GRUB_DISK } from '../../hvm-guests/boot-media.ts';
 import { EMULATED_DEBIAN, emulatedDebian } from '../../hvm-guests/emulated-debian.ts';
+import { contentOf, qcow2 } from '../../hvm-guests/qcow2.ts';
 import { GuestConsole } from '../console.ts';
 import { ennead, enneadJson, tryEnnead } from '../ennead.ts';
 import { tryCreate } from '../guest-file.ts';
@@ -23,33 +26,81 @@ const INPUT_EVENT_BYTES = 24;
 /** Of GRUB's shell: below what it says of itself. */
 const FIRST_LINE = { x: 0, y: 128 };
 const PROMPT = /root@emulated:~# /;
+const GRUB_BANNER = /GNU GRUB/;
+const GRUB_PROMPT = /grub> /;
+const GRUB_IMAGE_BYTES = 2 * 1024 * 1024;
+const DATA_IMAGE_BYTES = 64 * 1024 * 1024;
+const HEAD_BYTES = 300_000;
+/** Where the guest writes: within what is allocated, and beyond it. */
+const WRITTEN_AT_MIB = [0, 40];
+const RTC_OFFSET_SECONDS = -45_000;
+const SLACK_SECONDS = 120;
+const MIB = 1024 * 1024;
+const HASH = /[0-9a-f]{64}/;
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 interface Row {
+  vcpus: number;
   name: string;
   domid: number;
   state: string;
 }
 
+const NOTHING_YET: Picture = { width: 0, height: 0, data: new Uint8Array(0) };
+
 const picture = async (name: string): Promise<Picture> => decodePng(await readFile(join(PICTURES, name)));
 const rows = async (): Promise<Row[]> => (await enneadJson('list')) as Row[];
 
-async function createHvm(name: string, lines: readonly string[]): Promise<void> {
-  const common = [`name = "${name}"`, 'type = "hvm"', 'vcpus = 1', 'on_crash = "preserve"'];
+async function createHvm(name: string, lines: readonly string[], onCrash = 'preserve'): Promise<void> {
+  const common = [`name = "${name}"`, 'type = "hvm"', 'vcpus = 1', `on_crash = "${onCrash}"`];
   const { status, stderr } = await tryCreate([...common, ...lines, ''].join('\n'));
   if (status !== 0) throw new Error(`the guest ${name} was not created (${status}): ${stderr}`);
 }
+
+async function importBytes(volume: string, bytes: Uint8Array): Promise<void> {
+  await inFolder(async (folder) => {
+    const file = join(folder, 'image');
+    await writeFile(file, bytes);
+    await ennead('volume', 'import', volume, file);
+  });
+}
+
+const exported = (volume: string): Promise<Uint8Array> =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'image');
+    await ennead('volume', 'export', volume, file);
+    return readFile(file);
+  });
+
+async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'ennead-hvm-'));
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const rowOf = async (name: string): Promise<Row | undefined> => (await rows()).find((row) => row.name === name);
+
+/** Its Linux reboots, which its service never orders: to Toolstack that is an end like any other. */
+const endQemuVm = async (guest: string): Promise<string> =>
+  ennead('xenstore', 'write', `/local/domain/${(await rowOf(`${guest}-dm`))!.domid}/control/shutdown`, 'reboot');
 
 const cd = (volume: string): string => `disk = [ '${volume},raw,hdc,r,devtype=cdrom' ]`;
 
 beforeAll(async () => {
   const { made } = await buildSteps([memtest, grubShell, emulatedDebian], {});
   await ennead('volume', 'import', 'memtest', made.get(memtest)!.path(MEMTEST_CD));
-  await ennead('volume', 'import', 'grub', made.get(grubShell)!.path(GRUB_DISK));
+  const grub = await readFile(made.get(grubShell)!.path(GRUB_DISK));
+  await importBytes('grub', qcow2(grub, GRUB_IMAGE_BYTES));
+  await ennead('volume', 'import', 'serial-grub', made.get(grubShell)!.path(SERIAL_GRUB_DISK));
   await ennead('volume', 'import', 'emulated', made.get(emulatedDebian)!.path(EMULATED_DEBIAN));
 }, BOOT_TIMEOUT_MS);
 
 afterAll(async () => {
-  for (const volume of ['memtest', 'grub', 'emulated']) await ennead('volume', 'delete', volume);
+  for (const volume of ['memtest', 'grub', 'serial-grub', 'emulated']) await ennead('volume', 'delete', volume);
 });
 
 describe('memtest86+ from Debian, on a CD', () => {
@@ -68,8 +119,8 @@ describe('memtest86+ from Debian, on a CD', () => {
   });
 });
 
-describe('GRUB’s shell', () => {
-  beforeAll(() => createHvm('grub', ['memory = 64', "disk = [ 'grub,raw,hda,rw' ]", 'boot = "c"']));
+describe('GRUB’s shell, from an image in qcow2', () => {
+  beforeAll(() => createHvm('grub', ['memory = 64', "disk = [ 'grub,qcow2,hda,rw' ]", 'boot = "c"']));
   afterAll(() => ennead('destroy', 'grub'));
 
   it('takes what a VNC viewer types, and answers on the screen', async () => {
@@ -91,13 +142,94 @@ describe('GRUB’s shell', () => {
   });
 });
 
+describe('a PC whose clock is set, with a disk and an empty CD drive', () => {
+  let console: GuestConsole;
+  const name = 'reset-me';
+  /** At the prompt of so many boots from the disk: the console's backlog outlives each. */
+  const shell = async (boots: number): Promise<void> => {
+    console = new GuestConsole(name);
+    for (let boot = 0; boot < boots; boot++) await console.expect(GRUB_BANNER, BOOT_TIMEOUT_MS);
+    await console.expect(GRUB_PROMPT, BOOT_TIMEOUT_MS);
+  };
+
+  beforeAll(async () => {
+    const drives = "disk = [ 'serial-grub,raw,hda,rw', ',raw,hdc,r,devtype=cdrom' ]";
+    const clock = `rtc_timeoffset = "${RTC_OFFSET_SECONDS}"`;
+    await createHvm(name, ['memory = 64', drives, 'boot = "dc"', 'serial = "pty"', clock], 'restart');
+    await shell(1);
+  }, BOOT_TIMEOUT_MS);
+  afterAll(async () => {
+    await console.close();
+    await ennead('destroy', name);
+    await tryEnnead('destroy', 'other');
+  });
+
+  it('shows its system the time that the file asks for', async () => {
+    const said = await console.command('date', GRUB_PROMPT, COMMAND_TIMEOUT_MS);
+    const [, date, time] = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)/.exec(said)!;
+    const seconds = (Date.parse(`${date}T${time}Z`) - Date.now()) / 1000;
+    expect(Math.abs(seconds - RTC_OFFSET_SECONDS)).toBeLessThan(SLACK_SECONDS);
+  });
+
+  it('boots the CD that was put in when it is reset, and its disk again when the CD is out', async () => {
+    const before = await rowOf(name);
+    await ennead('cd-insert', name, 'hdc', 'memtest');
+    await ennead('reset', name);
+    const title = await picture('memtest-title.png');
+    const shown = async () => difference(await screenOf(name).catch(() => NOTHING_YET), title);
+    await expect.poll(shown, APPEARS).toBe(0);
+    expect((await rowOf(name))?.domid).not.toBe(before?.domid);
+    await ennead('cd-eject', name, 'hdc');
+    await console.close();
+    await ennead('reset', name);
+    await shell(2);
+  });
+
+  it('goes on while the Qemu VM of another ends; with on_crash = "destroy" that guest is gone, and leaves nothing', async () => {
+    await createHvm('other', ['memory = 64', "disk = [ 'grub,qcow2,hda,rw' ]"], 'destroy');
+    const [before, guest, qemu] = [await rowOf(name), await rowOf('other'), await rowOf('other-dm')];
+    await endQemuVm('other');
+    await expect.poll(() => rowOf('other'), APPEARS).toBeUndefined();
+    expect(await console.command('echo still here', GRUB_PROMPT, COMMAND_TIMEOUT_MS)).toContain('still here');
+    expect((await rowOf(name))?.domid).toBe(before?.domid);
+    const { volumes } = (await enneadJson('volume', 'list')) as { volumes: { name: string; attachedTo: number[] }[] };
+    expect(volumes.find((volume) => volume.name === 'grub')).toMatchObject({ attachedTo: [] });
+    const nodes = (await enneadJson('xenstore', 'ls')) as { path: string }[];
+    const trust = (await enneadJson('trust')) as { domid: number }[];
+    for (const { domid } of [guest!, qemu!]) {
+      expect((await rows()).map((row) => row.domid)).not.toContain(domid);
+      expect(trust.map((record) => record.domid)).not.toContain(domid);
+      expect(nodes.filter(({ path }) => path.split('/').includes(String(domid)))).toEqual([]);
+    }
+  });
+
+  it('comes back when its own Qemu VM has ended, with on_crash = "restart"', async () => {
+    const before = await rowOf(name);
+    await console.close();
+    await endQemuVm(name);
+    await expect.poll(async () => (await rowOf(name))?.domid ?? before?.domid, APPEARS).not.toBe(before?.domid);
+    await shell(3);
+  });
+});
+
 describe('a Debian without Xen’s drivers', () => {
   let console: GuestConsole;
+  let head: Buffer;
+  let written: string;
   const inGuest = (command: string): Promise<string> => console.command(command, PROMPT, COMMAND_TIMEOUT_MS);
 
   beforeAll(async () => {
-    const disk = "disk = [ 'emulated,raw,sda,rw' ]";
-    await createHvm('debian-hvm', ['memory = 192', disk, "vif = [ 'model=e1000' ]", 'serial = "pty"', 'boot = "c"']);
+    head = randomBytes(HEAD_BYTES);
+    await importBytes('data', qcow2(head, DATA_IMAGE_BYTES));
+    const disk = "disk = [ 'emulated,raw,sda,rw', 'data,qcow2,sdb,rw' ]";
+    await createHvm('debian-hvm', [
+      'memory = 192',
+      disk,
+      "vif = [ 'model=e1000' ]",
+      'vcpus = 2',
+      'serial = "pty"',
+      'boot = "c"',
+    ]);
     console = new GuestConsole('debian-hvm');
     await console.expect(PROMPT, BOOT_TIMEOUT_MS);
     // bash would scroll longer lines sideways.
@@ -107,6 +239,12 @@ describe('a Debian without Xen’s drivers', () => {
   afterAll(async () => {
     await console.close();
     await tryEnnead('destroy', 'debian-hvm');
+    await ennead('volume', 'delete', 'data');
+  });
+
+  it('has both of its processors', async () => {
+    expect(await inGuest('nproc')).toMatch(/\b2\b/);
+    expect(await rowOf('debian-hvm')).toMatchObject({ vcpus: 2 });
   });
 
   it('finds a PC: a SATA disk, an e1000 card, and nothing of Xen', async () => {
@@ -117,10 +255,16 @@ describe('a Debian without Xen’s drivers', () => {
 
   it('reads back from the disk what it wrote with fsync', async () => {
     await inGuest(`dd if=/dev/urandom of=/written bs=1M count=${FILE_MIB} conv=fsync`);
-    const hash = /[0-9a-f]{64}/;
-    const [before] = hash.exec(await inGuest('sha256sum /written'))!;
+    const [before] = HASH.exec(await inGuest('sha256sum /written'))!;
     await inGuest('echo 3 > /proc/sys/vm/drop_caches');
     expect(await inGuest('sha256sum /written')).toContain(before);
+  });
+
+  it('reads an image in qcow2, and what it writes there is in the image afterwards', async () => {
+    expect(await inGuest(`head -c ${HEAD_BYTES} /dev/sdb | sha256sum`)).toContain(sha256(head));
+    await inGuest('head -c 1048576 /dev/urandom > /random');
+    [written] = HASH.exec(await inGuest('sha256sum /random'))!;
+    for (const mib of WRITTEN_AT_MIB) await inGuest(`dd if=/random of=/dev/sdb bs=1M seek=${mib} conv=fsync,notrunc`);
   });
 
   it('fetches over HTTP from outside the host, unchanged', async () => {
@@ -144,5 +288,7 @@ describe('a Debian without Xen’s drivers', () => {
     console.send(`head -c ${INPUT_EVENT_BYTES} <&3 >/dev/null && poweroff -f`);
     await gone;
     expect((await rows()).map(({ name }) => name).filter((name) => name.startsWith('debian-hvm'))).toEqual([]);
+    const content = contentOf(await exported('data'));
+    for (const mib of WRITTEN_AT_MIB) expect(sha256(content.subarray(mib * MIB, (mib + 1) * MIB))).toBe(written);
   });
 });
