@@ -17,9 +17,12 @@ import {
   type Attempt,
   attemptsOf,
   everyAttemptOf,
+  isOwnGuest,
   isShownByTheBoot,
+  type Label,
   labels,
   permissiveAttempts,
+  runs,
   targetName,
   vms,
 } from './plan.ts';
@@ -28,7 +31,7 @@ import { aliveIn, answersIn, denialsIn, finishedIn } from './serial.ts';
 
 /** Many times what an idle machine needs. */
 const RUN_TIMEOUT_MS = 300_000;
-const living = vms.filter((vm) => vm.part !== 'expendable').map((vm) => vm.domid);
+const living = vms.filter(runs).map((vm) => vm.domid);
 
 let directory: string;
 let images: AttackImages;
@@ -84,12 +87,17 @@ describe('the policy of the attack machine', () => {
   });
 });
 
+const kindOf = (actor: Label, target: Attempt['target']): string => {
+  if (!isVm(target)) return target;
+  return isOwnGuest(actor, target) ? 'own-guest' : target.label;
+};
+
 describe('what the attacks may achieve', () => {
   it.each(labels)('%s: the rights of the table, and each has a reason', (actor) => {
     const found: Partial<Record<Attempt['attack'], Set<string>>> = {};
     for (const attempt of everyAttemptOf(actor).filter((one) => isRight(actor, one))) {
       const { attack, target } = attempt;
-      found[attack] = (found[attack] ?? new Set()).add(isVm(target) ? target.label : target);
+      found[attack] = (found[attack] ?? new Set()).add(kindOf(actor, target));
       expect(expectationOf(actor, attempt).why).toMatch(/\w: \w/);
     }
     const table = Object.entries(rights[actor]).map(([attack, targets]) => [attack, new Set(targets)]);
@@ -153,6 +161,9 @@ const heldBackByXenItself: readonly {
   { attack: 'iomem-permission', why: 'the memory is not its own' },
   { attack: 'ioport-permission', why: 'the port is not its own' },
   { attack: 'power-button', why: 'the victim is PV: it has none' },
+  ...(
+    ['take-requests', 'map-requests', 'raise-isa', 'raise-pci', 'raise-msi', 'raise-fault', 'read-parameter'] as const
+  ).map((attack) => ({ attack, why: 'the victim is PV: nothing is emulated for it' })),
   { attack: 'build', why: 'the victim has been built, and has all its memory' },
 ];
 

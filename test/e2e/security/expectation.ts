@@ -2,7 +2,7 @@
  * What Xen has to answer to each attempt. Whether an attempt is a right follows from the manifests, through the same rules from which
  * the policy is made; what is written down here is only what Xen checks for each attack, and in which order.
  */
-import { channelTypeOf, selfTypeOf, typeOf } from '../../../src/policy/domains.ts';
+import { channelTypeOf, selfTypeOf, targetTypeOf, typeOf } from '../../../src/policy/domains.ts';
 import { type Rule, rule } from '../../../src/policy/grounds.ts';
 import { manifests } from '../../../src/policy/manifests.ts';
 import { groundsOf } from '../../../src/policy/rules.ts';
@@ -15,6 +15,7 @@ import {
   BUILDER,
   domidOf,
   hasIommu,
+  isOwnGuest,
   type Label,
   type Vm,
   XENSTORE_LOGIC,
@@ -50,6 +51,9 @@ interface Sides {
   readonly target: Label;
   readonly iommu: boolean;
   readonly self: boolean;
+  /** The target is the guest that the actor emulates a PC for. */
+  readonly ownGuest: boolean;
+  readonly hvm: boolean;
 }
 
 const NOT_GRANTED: Outcome = { answers: ['EINVAL'], why: 'its owner has granted that page to somebody else' };
@@ -61,10 +65,14 @@ const MAYBE_ASKED: Outcome = {
 };
 const NOT_A_HOLDER: Outcome = { answers: ['EPERM'], why: 'only a holder can hand on a device: the hardware domain' };
 const NO_IOMMU: Outcome = { answers: ['EOPNOTSUPP'], why: 'Xen assigns no device to a domain without an IOMMU' };
-const NO_BUTTON: Outcome = { answers: ['EINVAL'], why: 'only an HVM domain has a power button, and here all are PV' };
+const NO_BUTTON: Outcome = { answers: ['EINVAL'], why: 'only an HVM domain has a power button' };
+const NOT_EMULATED: Outcome = { answers: ['EINVAL'], why: 'only an HVM domain has emulated hardware' };
 const NOT_TO_ITSELF: Outcome = { answers: ['EINVAL'], why: 'nobody assigns a device to itself' };
 
-const endOf = ({ target, self }: Sides): string => (self ? selfTypeOf(target) : typeOf(target));
+const endOf = ({ target, self, ownGuest }: Sides): string => {
+  if (self) return selfTypeOf(target);
+  return ownGuest ? targetTypeOf(target) : typeOf(target);
+};
 const onDomain =
   (className: string, permissions: string) =>
   (sides: Sides): Check => ({
@@ -90,9 +98,9 @@ const channel = (opener: Label, other: string, actor: Label): Rule[] => [
   rule(channelTypeOf(opener), other, 'event', 'bind'),
 ];
 /** In another domain it takes a right over that, too. */
-function channelInside({ actor, target }: Sides, other: string): Check {
-  const [label, bind] = channel(target, other, actor);
-  return { rules: [label!, rule(typeOf(actor), typeOf(target), 'event', 'create'), bind!] };
+function channelInside(sides: Sides, other: string): Check {
+  const [label, bind] = channel(sides.target, other, sides.actor);
+  return { rules: [label!, rule(typeOf(sides.actor), endOf(sides), 'event', 'create'), bind!] };
 }
 
 /** A port can be offered only along a line of the design. One is, all the time: Builder's, for PCIBack. */
@@ -104,6 +112,10 @@ function bindPorts(sides: Sides): Check {
   if (rules.some(lacking)) return { rules, before: MAYBE_ASKED };
   return { rules, after: sides.actor === 'pciback' && sides.target === BUILDER.label ? null : MAYBE_OFFERED };
 }
+
+const emulation =
+  (permission: string) =>
+  (sides: Sides): Check => ({ ...onDomain('hvm', permission)(sides), before: sides.hvm ? null : NOT_EMULATED });
 
 const holdsDevices = (actor: Label): boolean => actor === 'pciback' || actor === 'pciback-retired';
 
@@ -161,7 +173,17 @@ const checks: Readonly<Record<AttackName, (sides: Sides) => Check>> = {
   'max-mem': onDomain('domain', 'setdomainmaxmem'),
   pause: onDomain('domain', 'pause'),
   unpause: onDomain('domain', 'unpause'),
-  'power-button': (sides) => ({ ...onDomain('domain', 'trigger')(sides), after: NO_BUTTON }),
+  'power-button': (sides) => ({ ...onDomain('domain', 'trigger')(sides), after: sides.hvm ? null : NO_BUTTON }),
+  'take-requests': emulation('dm'),
+  'map-requests': (sides) => ({
+    ...onDomain('domain2', 'resource_map')(sides),
+    after: sides.hvm ? null : NOT_EMULATED,
+  }),
+  'raise-isa': emulation('dm'),
+  'raise-pci': emulation('dm'),
+  'raise-msi': emulation('dm'),
+  'raise-fault': emulation('dm'),
+  'read-parameter': emulation('getparam'),
   relabel: ({ actor, target }) => ({
     rules: [
       rule(typeOf(actor), typeOf(target), 'domain2', 'relabelfrom'),
@@ -210,8 +232,22 @@ export const isVm = (target: Attempt['target']): target is Vm => typeof target !
 export function expectationOf(actor: Actor, { attack, target }: Attempt, label?: Label): Expectation {
   const self = isVm(target) && target.domid === domidOf(actor);
   const iommu = isVm(target) && hasIommu(target);
+  const hvm = isVm(target) && target.emulatedBy !== undefined;
+  const ownGuest = isVm(target) && isOwnGuest(actor, target);
   const targetLabel = self || target === 'host' ? actor : (label ?? (isVm(target) ? target.label : target));
-  const { rules, refusal = 'EACCES', before, after } = checks[attack]({ actor, target: targetLabel, self, iommu });
+  const {
+    rules,
+    refusal = 'EACCES',
+    before,
+    after,
+  } = checks[attack]({
+    actor,
+    target: targetLabel,
+    self,
+    iommu,
+    hvm,
+    ownGuest,
+  });
   if (before) return { ...before, denial: null };
   const denial = rules.map(lacking).find((missing) => missing !== null) ?? null;
   if (denial) return { answers: [refusal], denial: isSilent(actor, denial) ? null : denial, why: null };

@@ -8,12 +8,17 @@ import { compactElf } from '../../../src/image/compact-elf.ts';
 import { type CpioEntry, writeCpio } from '../../../src/image/cpio.ts';
 import { buildSteps } from '../../../src/image/images.ts';
 import { kernels } from '../../../src/image/steps/kernel.ts';
+import { HVMLOADER, hvmloader } from '../../../src/image/steps/qemu.ts';
 import { runtime } from '../../../src/image/steps/runtime.ts';
 import { xen } from '../../../src/image/steps/xen.ts';
 import { compilePolicies, type Policies } from './attack-policy.ts';
+import { EMULATOR, emulator } from './emulator.ts';
 import { tinyKernel } from './tiny-kernel.ts';
 
 const run = promisify(execFile);
+
+/** A page: of HVM domains that never run. */
+const FIRMWARE_BYTES = 4096;
 
 /** Paths of what the image builder has made. */
 export interface Parts {
@@ -22,10 +27,12 @@ export interface Parts {
   readonly coreKernel: string;
   readonly pciKernel: string;
   readonly runtime: string;
+  readonly hvmloader: string;
+  readonly emulator: string;
 }
 
 export async function builtParts(): Promise<Parts> {
-  const { made } = await buildSteps([xen, kernels.core, kernels.pci, runtime], {});
+  const { made } = await buildSteps([xen, kernels.core, kernels.pci, runtime, hvmloader, emulator], {});
   const hypervisor = made.get(xen)!.path('xen.elf');
   return {
     xen: hypervisor,
@@ -33,6 +40,8 @@ export async function builtParts(): Promise<Parts> {
     coreKernel: made.get(kernels.core)!.path('core.elf'),
     pciKernel: made.get(kernels.pci)!.path('pci.elf'),
     runtime: made.get(runtime)!.path('ennead-rt'),
+    hvmloader: made.get(hvmloader)!.path(HVMLOADER),
+    emulator: made.get(emulator)!.path(EMULATOR),
   };
 }
 
@@ -61,12 +70,15 @@ export async function makeImages(
     ...['proc', 'sys', 'tmp', 'run'].map((path) => ({ kind: 'directory' as const, path })),
     { kind: 'character-device', path: 'dev/console', major: 5, minor: 1 },
     await file('init', parts.runtime),
+    await file('emulator', parts.emulator),
     await file('service.qbc', at('service.qbc')),
     { kind: 'file', path: 'images/tiny.elf', bytes: tinyKernel() },
   ]);
   const forBuilder: CpioEntry[] = [
     { kind: 'file', path: 'images/core.elf', bytes: compactElf(await readFile(parts.coreKernel)) },
     { kind: 'file', path: 'images/hostile.cpio', bytes: hostile },
+    await file('images/hvmloader', parts.hvmloader),
+    { kind: 'file', path: 'images/firmware', bytes: new Uint8Array(FIRMWARE_BYTES) },
   ];
   const forBootstrapper: CpioEntry[] = [
     ...forBuilder,

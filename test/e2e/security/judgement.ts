@@ -4,7 +4,7 @@ import { type Actor, type Attempt, attemptsOf, domidOf, PCIBACK, targetName } fr
 import type { Answer, Denial } from './serial.ts';
 
 /** Checks between two domains, not between a domain and a label: Xen names both in its log. */
-const ON_DOMAINS = new Set(['mmu', 'grant', 'resource', 'domain', 'domain2']);
+const ON_DOMAINS = new Set(['mmu', 'grant', 'resource', 'domain', 'domain2', 'hvm']);
 const namesTarget = ({ on, class: className, permissions }: Denial): boolean =>
   ON_DOMAINS.has(className) || (className === 'event' && permissions === 'create' && !on.endsWith('_channel_t'));
 

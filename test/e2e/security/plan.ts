@@ -13,6 +13,8 @@ export interface Vm {
   /** An attacker is a victim of the others too. An expendable one is there for what Builder may do to it, and never runs. */
   readonly part: 'attacker' | 'victim' | 'expendable';
   readonly builtBy: 'bootstrapper' | 'builder';
+  /** Of an HVM domain, which never runs: the Qemu VM whose own guest it is. */
+  readonly emulatedBy?: number;
 }
 
 /** In the order in which they are built. Of those kinds whose VMs share a label there are two: an attacker and a victim. */
@@ -25,6 +27,8 @@ export const vms: readonly Vm[] = [
   { domid: 8, label: 'netback', part: 'victim', builtBy: 'builder' },
   { domid: 20, label: 'qemu', part: 'victim', builtBy: 'builder' },
   { domid: 17, label: 'guest', part: 'victim', builtBy: 'builder' },
+  { domid: 22, label: 'guest', part: 'victim', builtBy: 'builder', emulatedBy: 10 },
+  { domid: 23, label: 'guest', part: 'victim', builtBy: 'builder', emulatedBy: 20 },
   { domid: 11, label: 'blkback', part: 'expendable', builtBy: 'builder' },
   { domid: 12, label: 'netback', part: 'expendable', builtBy: 'builder' },
   { domid: 13, label: 'toolstack', part: 'expendable', builtBy: 'builder' },
@@ -77,12 +81,21 @@ export const attacks = {
   pause: 'others',
   unpause: 'others',
   'power-button': 'others',
+  'take-requests': 'others',
+  'map-requests': 'others',
+  'raise-isa': 'others',
+  'raise-pci': 'others',
+  'raise-msi': 'others',
+  'raise-fault': 'others',
+  'read-parameter': 'others',
   relabel: 'everyone',
   shutdown: 'others',
   destroy: 'others',
 } as const satisfies Record<string, Aim>;
 
 export type AttackName = keyof typeof attacks;
+
+export const runs = ({ part, emulatedBy }: Vm): boolean => part !== 'expendable' && emulatedBy === undefined;
 
 export interface Attempt {
   readonly attack: AttackName;
@@ -98,6 +111,9 @@ export const targetName = (target: Attempt['target']): string =>
 /** The VM that attacks under a label. PCIBack attacks twice: as itself, and after it has been retired. */
 export const domidOf = (actor: Actor): number =>
   actor === 'bootstrapper' ? 0 : actor === 'pciback-retired' ? PCIBACK.domid : attackerOf(actor).domid;
+
+/** The one guest over which a Qemu VM has rights. */
+export const isOwnGuest = (actor: Actor, { emulatedBy }: Vm): boolean => emulatedBy === domidOf(actor);
 
 /** Builder may do to it what it likes: it does so to another one of the kind. */
 const mayBeBuiltAgain = ({ label }: Vm): boolean => vmOf(label, 'expendable') !== undefined;
@@ -120,8 +136,9 @@ function targetsOf(actor: Actor): readonly Vm[] {
  * Those to whom PCIBack may give a device, and one guest to whom it may not: without an IOMMU Xen assigns no device to a domain,
  * and does not even ask the policy. Not all, because an IOMMU makes a PV domain slow to start.
  */
-export const hasIommu = ({ label, part }: Vm): boolean =>
-  label === 'pciback' || (part === 'victim' && ['blkback', 'netback', 'guest'].includes(label));
+export const hasIommu = ({ label, part, emulatedBy }: Vm): boolean =>
+  label === 'pciback' ||
+  (part === 'victim' && emulatedBy === undefined && ['blkback', 'netback', 'guest'].includes(label));
 
 /**
  * Rights that the two builders use in every run of the suite; used once more as an attack they would upset it. The test

@@ -4,7 +4,7 @@
  */
 import type { AttackName, Label } from './plan.ts';
 
-type Rights = Partial<Record<AttackName, readonly (Label | 'host')[]>>;
+type Rights = Partial<Record<AttackName, readonly (Label | 'own-guest' | 'host')[]>>;
 
 const builtByBootstrapper: readonly Label[] = ['pciback', 'xenstore-state', 'xenstore-logic', 'builder'];
 const builtByBuilder: readonly Label[] = ['toolstack', 'blkback', 'netback', 'qemu', 'guest'];
@@ -77,7 +77,20 @@ export const rights: Readonly<Record<Label, Rights>> = {
   },
   blkback: { 'offer-channel': ['pciback', 'xenstore-logic', 'toolstack', 'qemu', 'guest'] },
   netback: { 'offer-channel': ['pciback', 'xenstore-logic', 'toolstack', 'qemu', 'guest'] },
-  qemu: { 'offer-channel': ['xenstore-logic', 'toolstack', ...drivers] },
+  qemu: {
+    'offer-channel': ['xenstore-logic', 'toolstack', ...drivers, 'own-guest'],
+    'map-read': ['own-guest'],
+    'map-write': ['own-guest'],
+    'channel-inside': ['own-guest'],
+    // With labels that the guest could use as well.
+    'channel-for-third': ['own-guest'],
+    'take-requests': ['own-guest'],
+    'map-requests': ['own-guest'],
+    'raise-isa': ['own-guest'],
+    'raise-pci': ['own-guest'],
+    'raise-msi': ['own-guest'],
+    'raise-fault': ['own-guest'],
+  },
   // To a Qemu VM that is not its own, too: that one may not bind it.
   guest: { 'offer-channel': ['xenstore-logic', 'toolstack', ...drivers, 'qemu'] },
 };

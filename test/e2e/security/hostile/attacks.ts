@@ -15,6 +15,8 @@ const CARD_GSI = 20;
 const CARD_MFN = 0xfebc0;
 const SOME_PORT = 0x64;
 const MORE_MEMORY_KIB = 65536;
+const EMULATOR_TIMEOUT_MS = 10_000;
+const ANSWER_BYTES_MAX = 64;
 
 /** Channels that other VMs offered and an attack bound: their local ends, by domid. */
 export type Offered = Map<number, number>;
@@ -88,6 +90,18 @@ function assignCard({ domid }: Vm): void {
   rt.pciDeassign(domid, CARD_SBDF);
 }
 
+/** Throws what the program says. */
+function emulate(attack: string, { domid }: Vm): void {
+  const { readFd, writeFd } = rt.pipe();
+  const { pid, pidfd } = rt.spawn({ argv: ['/emulator', attack, String(domid)], stdout: writeFd });
+  rt.close(writeFd);
+  rt.waitReadable(pidfd, EMULATOR_TIMEOUT_MS);
+  const said = new TextDecoder().decode(rt.read(readFd, ANSWER_BYTES_MAX) ?? new Uint8Array()).trim();
+  for (const fd of [readFd, pidfd]) rt.close(fd);
+  rt.reap(pid);
+  if (said !== 'ok') throw Object.assign(new Error(said), { code: said || 'nothing' });
+}
+
 const onVm: Partial<Record<AttackName, OnVm>> = {
   'map-read': (target, circumstances) => mapForeign(target, circumstances, false),
   'map-write': (target, circumstances) => mapForeign(target, circumstances, true),
@@ -108,6 +122,13 @@ const onVm: Partial<Record<AttackName, OnVm>> = {
   pause: ({ domid }) => rt.domainPause(domid),
   unpause: ({ domid }) => rt.domainUnpause(domid),
   'power-button': ({ domid }) => rt.domainPowerButton(domid),
+  'take-requests': (target) => emulate('take-requests', target),
+  'map-requests': (target) => emulate('map-requests', target),
+  'raise-isa': (target) => emulate('raise-isa', target),
+  'raise-pci': (target) => emulate('raise-pci', target),
+  'raise-msi': (target) => emulate('raise-msi', target),
+  'raise-fault': (target) => emulate('raise-fault', target),
+  'read-parameter': (target) => emulate('read-parameter', target),
   relabel: ({ domid }, { knowledge }) => rt.flaskRelabel(domid, sidOf('builder', knowledge)),
   shutdown: ({ domid }) => rt.domainShutdown(domid, SHUTDOWN_POWEROFF),
   destroy: ({ domid }) => rt.domainDestroy(domid),

@@ -1,6 +1,6 @@
 /** A VM with Builder's label: builds the other half of the attack machine, attacks it, and retires PCIBack when that has attacked. */
 import * as rt from 'ennead:rt';
-import { BUILDER, labels, PCIBACK, vms } from '../plan.ts';
+import { BUILDER, labels, PCIBACK, runs, vms } from '../plan.ts';
 import { createVm, loadVm } from './build-vm.ts';
 import type { Orders } from './knowledge.ts';
 import { attackAs, report } from './report.ts';
@@ -17,11 +17,12 @@ export function buildAndAttack(orders: Orders): void {
     createVm(vm, { sids, frames });
     frames.set(vm.domid, loadVm(vm, { sids, frames }));
   }
+  for (const { domid, emulatedBy } of own) if (emulatedBy !== undefined) rt.domainSetTarget(emulatedBy, domid);
   const channel = rt.evtchnAllocUnbound(PCIBACK.domid);
   rt.onEvent((port) => {
     if (port === channel) retirePciback(sids, channel);
   });
-  for (const vm of [...own, PCIBACK]) if (vm.part !== 'expendable') rt.domainUnpause(vm.domid);
+  for (const vm of [...own, PCIBACK]) if (runs(vm)) rt.domainUnpause(vm.domid);
   attackAs('builder', { ...orders, knowledge: { sids, frames } });
 }
 
