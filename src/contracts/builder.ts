@@ -28,8 +28,8 @@ export type PvhBoot = z.infer<typeof pvhBoot>;
 /** Of an emulated clock; Xen's own interface takes 32 bits. */
 export const CLOCK_OFFSET_SECONDS_MAX = 0x7fffffff;
 
-/** A system that knows nothing of Xen: firmware, and a PC that a Qemu VM of its own emulates. */
-export const hvmBoot = z.strictObject({
+/** A system that need not know of Xen: firmware, and a PC that a Qemu VM of its own emulates. */
+export const hvmFirmware = z.strictObject({
   type: z.literal('hvm'),
   firmware: z.literal('seabios'),
   /** For the emulated card, beside `memoryMib`. */
@@ -41,6 +41,12 @@ export const hvmBoot = z.strictObject({
   clockOffsetSeconds: z
     .number()
     .check(z.int(), z.minimum(-CLOCK_OFFSET_SECONDS_MAX), z.maximum(CLOCK_OFFSET_SECONDS_MAX)),
+});
+export const hvmBoot = z.extend(hvmFirmware, {
+  /** Its system may find that it is on Xen, and then use the back ends itself. */
+  xenPlatform: z.boolean(),
+  /** The caller serves a console ring of it: it has no serial port. */
+  console: z.boolean(),
 });
 export type HvmBoot = z.infer<typeof hvmBoot>;
 

@@ -11,7 +11,7 @@
 import * as z from 'zod/mini';
 import { BRIDGE } from './bridge.ts';
 import type { ServiceStatus, TrustRecord } from './builder.ts';
-import { domid, hvmBoot, noParams, pvBoot, pvhBoot, vmName } from './builder.ts';
+import { domid, hvmFirmware, noParams, pvBoot, pvhBoot, vmName } from './builder.ts';
 import { cardModel, driveName, machineChoices, SHOT_BYTES_MAX } from './device-model.ts';
 import type { Volume } from './volumes.ts';
 import { volumeBytes, volumeName } from './volumes.ts';
@@ -40,12 +40,12 @@ export const driveConfig = z.strictObject({
 });
 export type DriveConfig = z.infer<typeof driveConfig>;
 
-/** A network card of an emulated PC. */
-export const cardConfig = z.extend(vifConfig, { model: cardModel });
+/** A network card of an emulated PC; null: it is paravirtual alone. */
+export const cardConfig = z.extend(vifConfig, { model: z.nullable(cardModel) });
 export type CardConfig = z.infer<typeof cardConfig>;
 
 /** Firmware, and the PC that it finds. */
-export const hvmConfig = z.extend(hvmBoot, {
+export const hvmConfig = z.extend(hvmFirmware, {
   machine: z.extend(machineChoices, {
     drives: z.array(driveConfig).check(z.maxLength(10)),
     cards: z.array(cardConfig).check(z.maxLength(8)),

@@ -8,9 +8,12 @@
  * Disks: Toolstack writes a vbd's back end node as xl does (frontend, frontend-id, online, state, device-type, …) in one transaction,
  * with `params` = the volume's name and `mode` = r or w. BlkBack attaches the volume and writes `physical-device` and `hotplug-status`;
  * for a vbd that it refuses it writes `hotplug-status` = error and the reason to `hotplug-error`. To take a disk away Toolstack removes the
- * back end node; a volume written by one VM can be given to another as soon as the first's node is gone.
+ * back end node; a volume written by one VM can be given to another as soon as the first's node is gone. A guest on an emulated PC may have its
+ * volume twice, by its Qemu VM and by itself: then `shared-with` of each names the other front end, and only of these two may both write.
  */
 import * as z from 'zod/mini';
+
+export const SHARED_WITH = 'shared-with';
 
 export const volumeName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/));
 /** The largest file of ext4 with 4 KiB blocks, without its last block. */

@@ -2,6 +2,7 @@
  * Disks and network interfaces as xl.cfg writes them: parameters between commas, some of them positional.
  * @source xen docs/man/xl-disk-configuration.5.pod, xl-network-configuration.5.pod
  */
+import * as z from 'zod/mini';
 import { BRIDGE } from '../../contracts/bridge.ts';
 import { cardModel, driveName } from '../../contracts/device-model.ts';
 import type { CardConfig, DiskConfig, DriveConfig, VifConfig } from '../../contracts/toolstack.ts';
@@ -117,17 +118,14 @@ export function parseVif(text: string): DeviceText<VifConfig> {
   return { ...vifFrom(found), ignored };
 }
 
-/** A card of an emulated PC: as a paravirtual one, with `model=e1000`. */
+/** A card of a guest of type hvm: as a paravirtual one, with `model=e1000`, or paravirtual alone with `type=vif`. */
 export function parseCard(text: string): DeviceText<CardConfig> {
   const { found, others } = vifParameters(text);
   const { type = 'ioemu', model = DEFAULT_CARD } = Object.fromEntries(others);
   const ignored = others.flatMap(([key]) => (key === 'type' || key === 'model' ? [] : [key]));
-  if (type !== 'ioemu')
-    return {
-      error: `type ${type} is not supported: the cards of a guest of type hvm are emulated (type=ioemu)`,
-      ignored,
-    };
-  const known = cardModel.safeParse(model === 'virtio' ? 'virtio-net' : model);
+  if (type !== 'ioemu' && type !== 'vif')
+    return { error: `type ${type} is neither ioemu (emulated) nor vif (paravirtual alone)`, ignored };
+  const known = z.nullable(cardModel).safeParse(type === 'vif' ? null : model === 'virtio' ? 'virtio-net' : model);
   if (!known.success) return { error: `model ${model} is not one of ${cardModel.options.join(', ')}`, ignored };
   const vif = vifFrom(found);
   return 'error' in vif ? { ...vif, ignored } : { device: { ...vif.device, model: known.data }, ignored };

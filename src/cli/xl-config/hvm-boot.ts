@@ -28,6 +28,7 @@ export function hvmBoot(reader: SettingReader, zoneSeconds: number): HvmBoot {
   checkFirmware(reader);
   const vga = vgaOf(reader);
   passOver(reader);
+  const drives = reader.devices<DriveConfig>('disk', 'drives', parseDrive);
   return {
     type: 'hvm',
     firmware: 'seabios',
@@ -41,14 +42,21 @@ export function hvmBoot(reader: SettingReader, zoneSeconds: number): HvmBoot {
       vga,
       usbTablet: usbTablet(reader),
       serial: serial(reader),
-      drives: reader.devices<DriveConfig>('disk', 'drives', parseDrive),
+      xenPlatform: reader.flag('xen_platform_pci', !drives.some(onIdeAsQcow2)),
+      drives,
       cards: reader.devices<CardConfig>('vif', 'cards', parseCard),
     },
   };
 }
 
+/** QEMU takes disks on IDE away from a system with Xen's drivers, and such a disk has no paravirtual one to go on with. */
+const onIdeAsQcow2 = ({ vdev, cdrom, format }: DriveConfig): boolean =>
+  vdev.startsWith('hd') && !cdrom && format === 'qcow2';
+
 function checkFirmware(reader: SettingReader): void {
   const bios = reader.string('bios') ?? 'seabios';
+  if (bios === 'ovmf')
+    throw reader.wrong('bios', "ovmf is not supported: Debian's package ovmf holds no build for Xen; seabios is");
   if (bios !== 'seabios') throw reader.wrong('bios', `${bios} is not supported: only seabios is`);
 }
 
@@ -103,5 +111,4 @@ function passOver(reader: SettingReader): void {
   reader.ignore(OF_OTHER_SCREENS, 'the screen is shown by: ennead vnc');
   reader.ignore(OF_DEVICE_MODEL, 'a guest of type hvm has a Qemu VM of its own');
   reader.ignore(OF_PV_KERNELS, 'a guest of type hvm boots from its drives');
-  reader.ignore(['xen_platform_pci'], 'there are no Xen drivers for it: drives and cards are emulated');
 }

@@ -263,13 +263,14 @@ test.each([
   ['model=e1000,mac=00:16:3E:12:34:56,type=ioemu', { model: 'e1000', mac: '00:16:3e:12:34:56' }],
   ['model=virtio-net,bridge=xenbr0', { model: 'virtio-net', bridge: 'xenbr0' }],
   ['model=virtio', { model: 'virtio-net' }],
+  ['type=vif', { model: null }],
 ])('card %j is understood', (text, device) => {
   expect(parseCard(text)).toEqual({ device, ignored: [] });
 });
 
 test.each([
   ['model=ne2k_pci', /model ne2k_pci is not one of e1000, rtl8139, virtio-net/],
-  ['type=vif', /type vif is not supported: the cards of a guest of type hvm are emulated/],
+  ['type=pv', /type pv is neither ioemu \(emulated\) nor vif/],
   ['mac=01:16:3e:12:34:56', /not a unicast address/],
 ])('card %j is refused', (text, error) => {
   expect(parseCard(text).error).toMatch(error);
@@ -281,6 +282,7 @@ const machine = {
   vga: 'stdvga',
   usbTablet: false,
   serial: false,
+  xenPlatform: true,
   drives: [],
   cards: [],
 };
@@ -303,6 +305,7 @@ test.each([
   ['no card', `${HVM}vga="none"\nvideoram=16\n`, { ...pc, videoMib: 0, machine: { ...machine, vga: 'none' } }],
   ['a tablet', `${HVM}usb=1\nusbdevice="tablet"\n`, { ...pc, machine: { ...machine, usbTablet: true } }],
   ['a list of a tablet', `${HVM}usb=1\nusbdevice=["tablet"]\n`, { ...pc, machine: { ...machine, usbTablet: true } }],
+  ['no device of Xen’s', `${HVM}xen_platform_pci=0\n`, { ...pc, machine: { ...machine, xenPlatform: false } }],
   ['a serial port', `${HVM}serial="pty"\n`, { ...pc, machine: { ...machine, serial: true } }],
   ['a list of a serial port', `${HVM}serial=["pty"]\n`, { ...pc, machine: { ...machine, serial: true } }],
   ['boot order', `${HVM}boot="ndc"\n`, { ...pc, machine: { ...machine, boot: 'ndc' } }],
@@ -321,6 +324,14 @@ test.each([
   expect(readGuestConfig(`${HVM}${text}\n`, 'f', [], 7200).config.boot).toMatchObject({ clockOffsetSeconds });
 });
 
+test.each([
+  ['hda', false],
+  ['sda', true],
+])('an image in qcow2 on %s: whether the guest finds Xen is %s, if the file does not say', (vdev, xenPlatform) => {
+  const { config } = readGuestConfig(`${HVM}disk=["win,qcow2,${vdev},w"]\n`, 'f');
+  expect(config.boot).toMatchObject({ machine: { xenPlatform } });
+});
+
 test('drives and cards belong to the emulated PC', () => {
   const text = `${HVM}disk=["win,qcow2,hda,w",",raw,hdc,r,cdrom"]\nvif=["model=e1000"]\n`;
   const { config } = readGuestConfig(text, 'f');
@@ -330,7 +341,7 @@ test('drives and cards belong to the emulated PC', () => {
 });
 
 test.each([
-  ['bios="ovmf"', 'f:4:6: bios ovmf is not supported: only seabios is'],
+  ['bios="ovmf"', "f:4:6: bios ovmf is not supported: Debian's package ovmf holds no build for Xen; seabios is"],
   ['vga="qxl"', 'f:4:5: vga qxl is not one of stdvga, cirrus, none'],
   ['videoram=8', 'f:4:10: videoram 8 is not one of 16, 32, 64 (MiB), which vga stdvga can have'],
   ['boot="cda"', 'f:4:6: boot "cda" is not made of c (disk), d (CD) and n (network), each once'],
@@ -356,7 +367,6 @@ test('what a PC of Ennead does not have or does otherwise is a warning', () => {
     'f:8: spice is ignored: the screen is shown by: ennead vnc',
     'f:9: device_model_version is ignored: a guest of type hvm has a Qemu VM of its own',
     'f:10: kernel is ignored: a guest of type hvm boots from its drives',
-    'f:11: xen_platform_pci is ignored: there are no Xen drivers for it: drives and cards are emulated',
     'f:12: key hap is not known and is ignored',
   ]);
 });

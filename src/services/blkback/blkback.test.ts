@@ -108,7 +108,7 @@ class Vm {
     return answer;
   }
 
-  async addVbd(frontend: number, params: string, mode: string, id = 51712): Promise<string | null> {
+  async addVbd(frontend: number, params: string, mode: string, id = 51712, more = {}): Promise<string | null> {
     const path = vbd(frontend, id);
     const nodes = {
       frontend: `/local/domain/${frontend}/device/vbd/${id}`,
@@ -119,6 +119,7 @@ class Vm {
       'hotplug-error': '',
       params,
       mode,
+      ...more,
     };
     await this.toolstack.transaction(async (store) => {
       await store.mkdir(path);
@@ -218,6 +219,18 @@ describe('a vbd', () => {
     expect(await vm.addVbd(19, 'root', 'r')).toBe('connected');
     expect(await vm.addVbd(20, 'root', 'r')).toBe('connected');
     expect(await vm.addVbd(21, 'root', 'w')).toBe('volume root is in use by domain 19');
+  });
+
+  it('may be written by two front ends that each name the other, and by no third', async () => {
+    const shared = (other: number) => ({ 'shared-with': String(other) });
+    expect(await vm.addVbd(16, 'root', 'w', 768, shared(17))).toBe('connected');
+    expect(await vm.addVbd(18, 'root', 'w', 768, shared(16))).toBe('volume root is in use by domain 16');
+    expect(await vm.addVbd(17, 'root', 'w', 51712, shared(16))).toBe('connected');
+    expect(await vm.addVbd(19, 'root', 'r')).toBe('volume root is in use by domain 16');
+  });
+
+  it('is refused where whom it shares with is no domid', async () => {
+    expect(await vm.addVbd(16, 'root', 'w', 768, { 'shared-with': '17 ' })).toBe('shared-with is "17 ", no domid');
   });
 
   it('leaves no loop device behind', async () => {

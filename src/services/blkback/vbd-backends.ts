@@ -2,6 +2,7 @@
  * Gives the volumes to Linux's block back end: a loop device for each vbd. What is attached is known from XenStore and from
  * sysfs, so that a process that starts again finds its attachments.
  */
+import { SHARED_WITH } from '../../contracts/volumes.ts';
 import type { BackendDevice, BackendHandler } from '../../kit/backend-devices.ts';
 import type { DomId, Files, Log, LoopDevices } from '../../xen/ports.ts';
 import type { XenStoreReader } from '../../xen/xenstore-port.ts';
@@ -14,14 +15,23 @@ export interface VbdPorts {
   readonly log: Log;
 }
 
-interface Attachment {
-  readonly frontend: DomId;
+interface Request {
   readonly volume: string;
   readonly writable: boolean;
+  /** The front end beside which this one may write: they are one guest's, emulated disk and paravirtual one. null: none. */
+  readonly sharedWith: DomId | null;
+}
+
+interface Attachment extends Request {
+  readonly frontend: DomId;
   readonly loopPath: string;
 }
 
 const SYSFS_BYTES_MAX = 4096;
+
+/** Each names the other. */
+const isOfOneGuest = (one: Omit<Attachment, 'loopPath'>, other: Omit<Attachment, 'loopPath'>): boolean =>
+  one.sharedWith === other.frontend && other.sharedWith === one.frontend;
 
 export class VbdBackends implements BackendHandler {
   private readonly attachments = new Map<string, Attachment>();
@@ -32,23 +42,27 @@ export class VbdBackends implements BackendHandler {
   ) {}
 
   async connect(device: BackendDevice): Promise<Readonly<Record<string, string>> | 'later'> {
-    const { volume, writable } = await this.request(device);
+    const request = await this.request(device);
+    const { volume, writable } = request;
     if (!this.volumes.find(volume)) throw new Error(`there is no volume ${volume}`);
-    const rival = this.attachedTo(volume).find((other) => writable || other.writable);
+    const rival = this.attachedTo(volume).find(
+      (other) => (writable || other.writable) && !isOfOneGuest(other, { ...request, frontend: device.frontend }),
+    );
     if (rival) throw new Error(`volume ${volume} is in use by domain ${rival.frontend}`);
     if (writable && this.lingers(volume)) return 'later';
     const loop = this.ports.loopDevices.attach(this.volumes.pathOf(volume), !writable);
-    this.attachments.set(device.path, { frontend: device.frontend, volume, writable, loopPath: loop.path });
+    this.attachments.set(device.path, { ...request, frontend: device.frontend, loopPath: loop.path });
     return { 'physical-device': `${loop.major.toString(16)}:${loop.minor.toString(16)}` };
   }
 
   async adopt(device: BackendDevice): Promise<void> {
-    const { volume, writable } = await this.request(device);
+    const request = await this.request(device);
+    const { volume } = request;
     const number = /^[0-9a-f]+:([0-9a-f]+)$/.exec((await this.read(device, 'physical-device')) ?? '')?.[1];
     const loopPath = `/dev/loop${Number.parseInt(number ?? '', 16)}`;
     if (this.boundFiles().get(loopPath) !== this.volumes.pathOf(volume))
       throw new Error(`physical-device is not volume ${volume}`);
-    this.attachments.set(device.path, { frontend: device.frontend, volume, writable, loopPath });
+    this.attachments.set(device.path, { ...request, frontend: device.frontend, loopPath });
   }
 
   /** Where Linux's back end still holds the loop device, Linux detaches it when that lets go. */
@@ -88,12 +102,15 @@ export class VbdBackends implements BackendHandler {
     return [...this.boundFiles()].some(([loopPath, file]) => file === path && !used.has(loopPath));
   }
 
-  private async request(device: BackendDevice): Promise<{ volume: string; writable: boolean }> {
+  private async request(device: BackendDevice): Promise<Request> {
     const volume = await this.read(device, 'params');
     const mode = await this.read(device, 'mode');
     if (volume === null) throw new Error('params names no volume');
     if (mode !== 'r' && mode !== 'w') throw new Error(`mode is ${JSON.stringify(mode)}, not r or w`);
-    return { volume, writable: mode === 'w' };
+    const other = await this.read(device, SHARED_WITH);
+    if (other !== null && !/^\d{1,5}$/.test(other))
+      throw new Error(`${SHARED_WITH} is ${JSON.stringify(other)}, no domid`);
+    return { volume, writable: mode === 'w', sharedWith: other === null ? null : Number(other) };
   }
 
   private read(device: BackendDevice, node: string): Promise<string | null> {

@@ -24,6 +24,8 @@ const boot = {
   apic: true,
   hpet: false,
   clockOffsetSeconds: 0,
+  xenPlatform: false,
+  console: false,
 } as const;
 const GUEST = FIRST_GUEST_DOMID;
 const QEMU = FIRST_GUEST_DOMID + 1;
@@ -112,6 +114,20 @@ describe('guest.create of type hvm', () => {
       [NETBACK, 'granted-pages'],
       [BLKBACK, 'granted-pages'],
     ]);
+  });
+
+  it('a guest whose system may have Xen drivers may use the back ends itself, and may have a console', async () => {
+    const built = await create({ boot: { ...boot, xenPlatform: true, console: true } });
+    expect(record(GUEST).services).toEqual([LOGIC, TOOLSTACK, QEMU, NETBACK, BLKBACK]);
+    expect(record(GUEST).memoryAccess.map(({ by, what }) => [by, what])).toEqual([
+      [BUILDER, 'all-while-building'],
+      [LOGIC, 'xenstore-ring'],
+      [TOOLSTACK, 'console-ring'],
+      [QEMU, 'all'],
+      [NETBACK, 'granted-pages'],
+      [BLKBACK, 'granted-pages'],
+    ]);
+    expect(world.hvmBuilds.get(GUEST)?.console).toEqual({ domid: TOOLSTACK, port: built.consolePort });
   });
 
   it('in XenStore the Qemu VM has its own home, and nothing of its guest', async () => {

@@ -39,11 +39,12 @@ const backEndsMap = (backends: readonly DomId[]): MemoryAccess[] =>
 const consoleMap = (by: DomId | null): MemoryAccess[] =>
   by === null ? [] : [{ by, what: 'console-ring', why: 'serves its console (grant 0)' }];
 
-/** One whose hardware is emulated has no back ends and no console of its own: its Qemu VM uses them for it, and has its serial port. */
+/** One whose hardware is emulated may have a serial port in place of a console, and its Qemu VM alone may use the back ends. */
 export function guestPlan({ caller, spec, content, domid, deviceModel }: PlannedGuest): VmPlan {
-  const console = deviceModel === null ? caller : null;
+  const { boot } = spec;
+  const console = boot.type === 'pv' || boot.console ? caller : null;
   const emulators = deviceModel === null ? [] : [deviceModel];
-  const backends = deviceModel === null ? backendsOf(spec) : [];
+  const backends = boot.type === 'pv' || boot.xenPlatform ? backendsOf(spec) : [];
   return {
     domid,
     name: spec.name,

@@ -35,6 +35,7 @@ const anyMachine: fc.Arbitrary<Machine> = fc.record({
     vga: fc.constantFrom('stdvga', 'cirrus', 'none'),
     usbTablet: fc.boolean(),
     serial: fc.boolean(),
+    xenPlatform: fc.boolean(),
   }),
   drives: fc.array(
     fc.record({

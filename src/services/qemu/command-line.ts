@@ -8,7 +8,7 @@ import { insideRoot } from './root.ts';
 
 const FIRMWARE_FOLDERS = ['/usr/share/seabios', '/usr/lib/ipxe/qemu', '/usr/share/qemu'];
 
-/** Without the xen-platform device: guests shall see a PC, not a Xen whose disks they would look for elsewhere. */
+/** The xen-platform device is chosen: a guest that finds it looks for its disks and cards elsewhere. */
 const MACHINE = 'pc-i440fx-7.2,accel=xen,suppress-vmdesc=on';
 
 const VGA_DEVICES = { stdvga: 'VGA', cirrus: 'cirrus-vga' } as const;
@@ -34,6 +34,7 @@ export function qemuArguments(machine: Machine): string[] {
     ...FIRMWARE_FOLDERS.flatMap((folder) => ['-L', folder]),
     ...['-boot', `order=${choices.boot}`],
     ...['-qmp', `unix:${insideRoot.qmp},server=on,wait=off`],
+    ...(choices.xenPlatform ? device({ driver: 'xen-platform' }) : []),
     ...screen(machine),
     ...(choices.serial ? serial() : []),
     ...(choices.usbTablet ? tablet() : []),

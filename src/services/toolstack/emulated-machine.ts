@@ -1,11 +1,13 @@
-/** A Qemu VM's own paravirtual devices, and the emulated ones that it makes of them for its guest. */
+/** A Qemu VM's own paravirtual devices, the emulated ones that it makes of them for its guest, and the guest's own in their place. */
 import type { Machine } from '../../contracts/device-model.ts';
 import { QEMU_DEVICE, QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
-import type { DriveConfig } from '../../contracts/toolstack.ts';
+import type { DriveConfig, GuestConfig } from '../../contracts/toolstack.ts';
+import { SHARED_WITH } from '../../contracts/volumes.ts';
 import type { DomId } from '../../xen/ports.ts';
 import { type Device, diskDevice, vifDevice } from './devices.ts';
 import type { GuestRecord, SettledConfig } from './guest-record.ts';
 
+type AskedPc = Extract<GuestConfig['boot'], { type: 'hvm' }>['machine'];
 type EmulatedPc = Extract<SettledConfig['boot'], { type: 'hvm' }>['machine'];
 
 /** null: the guest needs none. */
@@ -19,7 +21,45 @@ export const driveDevice = (deviceModel: DomId, storage: DomId, place: number, d
     ? null
     : diskDevice(deviceModel, storage, { vdev: driveDisk(place), volume: drive.volume, access: drive.access });
 
-export function deviceModelDevices({ config, deviceModel, storageDomid, networkDomid }: GuestRecord): Device[] {
+/**
+ * What a system with Xen's drivers can have in place of the emulated device. QEMU takes away disks on IDE when it is asked to, and cards: no drive on
+ * SATA, and no CD drive. An image in qcow2 has no back end but QEMU.
+ * @source QEMU 7.2 hw/i386/xen/xen_platform.c, unplug_disks()
+ */
+const hasTwin = (pc: EmulatedPc, { vdev, cdrom, format }: DriveConfig): boolean =>
+  pc.xenPlatform && isOnIde(vdev) && !cdrom && format === 'raw';
+const isOnIde = (vdev: string): boolean => vdev.startsWith('hd');
+
+/** null: none. A system that had its disk taken away and found no other would stand without it. */
+export function platformProblem({ xenPlatform, drives, cards }: AskedPc): string | null {
+  const lost = drives.find(({ vdev, cdrom, format }) => isOnIde(vdev) && !cdrom && format === 'qcow2');
+  if (xenPlatform && lost)
+    return `disk ${lost.vdev}: a disk in qcow2 on IDE is emulated alone, so xen_platform_pci must be 0 (or the disk on SATA, as sda)`;
+  if (!xenPlatform && cards.some(({ model }) => model === null))
+    return 'a card of type vif is for systems with Xen drivers, so xen_platform_pci must be 1';
+  return null;
+}
+
+const sharedWith = (device: Device, other: DomId): Device => ({
+  ...device,
+  backendValues: { ...device.backendValues, [SHARED_WITH]: String(other) },
+});
+
+/** The guest's own paravirtual devices. */
+export function twinDevices({ domid, config, deviceModel, storageDomid, networkDomid }: GuestRecord): Device[] {
+  const pc = emulatedPc(config);
+  if (!pc?.xenPlatform || deviceModel === null) return [];
+  const disks = pc.drives.flatMap((drive) => {
+    const { vdev, volume, access } = drive;
+    if (storageDomid === null || volume === null || !hasTwin(pc, drive)) return [];
+    return sharedWith(diskDevice(domid, storageDomid, { vdev, volume, access }), deviceModel);
+  });
+  const cards = networkDomid === null ? [] : pc.cards.map((card, index) => vifDevice(domid, networkDomid, index, card));
+  return [...disks, ...cards];
+}
+
+export function deviceModelDevices(record: GuestRecord): Device[] {
+  const { domid, config, deviceModel, storageDomid, networkDomid } = record;
   const pc = emulatedPc(config);
   if (pc === null || deviceModel === null) return [];
   const files = { vdev: QEMU_DEVICE, volume: QEMU_VOLUME, access: 'r' } as const;
@@ -28,13 +68,17 @@ export function deviceModelDevices({ config, deviceModel, storageDomid, networkD
       ? []
       : [
           diskDevice(deviceModel, storageDomid, files),
-          ...pc.drives.flatMap((drive, place) => driveDevice(deviceModel, storageDomid, place, drive) ?? []),
+          ...pc.drives.flatMap((drive, place) => {
+            const device = driveDevice(deviceModel, storageDomid, place, drive);
+            if (device === null) return [];
+            return hasTwin(pc, drive) ? sharedWith(device, domid) : device;
+          }),
         ];
   const cards =
     networkDomid === null
       ? []
-      : pc.cards.map(({ mac, bridge }, index) =>
-          vifDevice(deviceModel, networkDomid, index, { mac: ownAddress(mac), bridge }),
+      : pc.cards.flatMap(({ mac, bridge, model }, index) =>
+          model === null ? [] : vifDevice(deviceModel, networkDomid, index, { mac: ownAddress(mac), bridge }),
         );
   return [...disks, ...cards];
 }
@@ -67,6 +111,6 @@ export function machineOf({ domid, config }: GuestRecord): Machine {
       format,
       readOnly: access === 'r',
     })),
-    cards: cards.map(({ mac, model }, index) => ({ index, mac, model })),
+    cards: cards.flatMap(({ mac, model }, index) => (model === null ? [] : { index, mac, model })),
   };
 }

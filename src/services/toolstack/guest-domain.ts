@@ -7,7 +7,7 @@ import type { GuestConsole } from './console.ts';
 import { ringLine } from './console-line.ts';
 import { DeviceModel, type DeviceModelPorts } from './device-model.ts';
 import { BackendError, backendReady, type Device, diskDevice, plugDevice, unplugDevice, vifDevice } from './devices.ts';
-import { deviceModelDevices, emulatedPc, machineOf } from './emulated-machine.ts';
+import { deviceModelDevices, emulatedPc, machineOf, twinDevices } from './emulated-machine.ts';
 import { guestNodes, vmPath } from './guest-nodes.ts';
 import { type GuestRecord, removeRecord, type SettledConfig, saveRecord } from './guest-record.ts';
 import { home } from './nodes.ts';
@@ -91,13 +91,12 @@ export async function attend(
   renew: boolean,
 ): Promise<void> {
   const { domid, config, deviceModel } = record;
-  if (deviceModel === null) {
-    attendants.console.attach(ringLine(ports, domid, record.consolePort));
-    return;
-  }
+  const hasSerial = emulatedPc(config)?.serial ?? false;
+  if (!hasSerial) attendants.console.attach(ringLine(ports, domid, record.consolePort));
+  if (deviceModel === null) return;
   const model = new DeviceModel(ports, deviceModel, config.name, () => attendants.onDeviceModelFailed());
   attendants.deviceModel = model;
-  attendants.console.attach((events) => model.openSerial(events));
+  if (hasSerial) attendants.console.attach((events) => model.openSerial(events));
   await model.accept(renew);
 }
 
@@ -131,19 +130,19 @@ export async function endDomain(ports: GuestPorts, record: GuestRecord, attendan
   await removeRecord(xenstore, record.domid);
 }
 
-/** The guest's own, and those of its Qemu VM. */
+/** The guest's own, those that it may use in place of emulated ones, and those of its Qemu VM. */
 export function guestDevices(record: GuestRecord): Device[] {
   const { domid, config, storageDomid, networkDomid } = record;
   const disks = storageDomid === null ? [] : config.disks.map((disk) => diskDevice(domid, storageDomid, disk));
   const vifs = networkDomid === null ? [] : config.vifs.map((vif, index) => vifDevice(domid, networkDomid, index, vif));
-  return [...disks, ...vifs, ...deviceModelDevices(record)];
+  return [...disks, ...vifs, ...twinDevices(record), ...deviceModelDevices(record)];
 }
 
 /** Builder loads firmware; which PC it finds is the Qemu VM's business. */
 function bootOf({ boot }: SettledConfig): GuestBoot {
   if (boot.type !== 'hvm') return boot;
-  const { machine: _, ...firmware } = boot;
-  return firmware;
+  const { machine, ...firmware } = boot;
+  return { ...firmware, xenPlatform: machine.xenPlatform, console: !machine.serial };
 }
 
 async function driversFor(

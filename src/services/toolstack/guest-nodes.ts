@@ -78,14 +78,17 @@ export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: 
     node('store'),
     node('store/port', built.storePort),
     node('store/ring-ref', built.storeGfn),
-    ...(boot.type !== 'hvm'
-      ? folder('console', {
+    ...(boot.type === 'hvm' && boot.machine.serial
+      ? []
+      : folder('console', {
           type: 'xenconsoled',
           output: 'pty',
           limit: CONSOLE_LIMIT_BYTES,
           port: built.consolePort,
           'ring-ref': built.consoleGfn,
-        })
+        })),
+    ...(boot.type === 'pv'
+      ? []
       : [
           node('memory/videoram', videoKib),
           ...folder('hvmloader', HVMLOADER),

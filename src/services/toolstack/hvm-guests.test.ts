@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
 import type { GuestConfig } from '../../contracts/toolstack.ts';
 import { LINES_LOGGED_MAX, LINK_LOST_MS, LINK_TIMEOUT_MS, LINKS_MAX } from './device-model.ts';
-import { furnish, hda, hdc, pc } from './testing/emulated-pc.ts';
+import { furnish, hda, hdc, type Machine, pc } from './testing/emulated-pc.ts';
 import { FakeQemu } from './testing/fake-qemu.ts';
 import { SimulatedHost } from './testing/simulated-host.ts';
 import type { Toolstack } from './toolstack.ts';
@@ -61,7 +61,7 @@ describe('a pair', () => {
       memoryMib: 128,
       videoMib: 16,
       vcpus: 1,
-      choices: { boot: 'cd', vga: 'stdvga', usbTablet: true, serial: true },
+      choices: { boot: 'cd', vga: 'stdvga', usbTablet: true, serial: true, xenPlatform: false },
       drives: [
         { name: 'hda', device: 'xvda', cdrom: false, format: 'raw', readOnly: false },
         { name: 'hdc', device: null, cdrom: true, format: 'raw', readOnly: true },
@@ -140,6 +140,57 @@ describe('a pair', () => {
     expect((failure as Error).message).not.toMatch(/[\x00-\x1f]/);
     expect([lives(G), lives(Q), host.traces(G), host.traces(Q)]).toEqual([false, false, [], []]);
     expect(host.xen.leftovers()).toEqual(before);
+  });
+});
+
+describe('a guest whose system may have Xen drivers', () => {
+  const sda = { ...hda, vdev: 'sda', volume: 'cd1' };
+  const pvCard = { model: null, mac: '00:16:3e:00:00:02' };
+  const vbd = (domid: number, id: number, name: string) => node(`/local/domain/6/backend/vbd/${domid}/${id}/${name}`);
+  const vif = (domid: number, id: number) => node(`/local/domain/7/backend/vif/${domid}/${id}/mac`);
+  const xen = (machine: Partial<Machine> = {}) => pc({}, { xenPlatform: true, ...machine });
+
+  test('has a paravirtual disk beside the emulated one on IDE, of the same volume, and BlkBack is told that they are one', async () => {
+    await create(xen({ drives: [hda, sda, hdc] }));
+    expect([vbd(G, 768, 'params'), vbd(Q, 51712, 'params')]).toEqual(['root', 'root']);
+    expect([vbd(G, 768, 'shared-with'), vbd(Q, 51712, 'shared-with')]).toEqual([String(Q), String(G)]);
+    // QEMU would not take away the one on SATA.
+    expect([vbd(G, 2048, 'params'), vbd(Q, 51728, 'shared-with')]).toEqual([undefined, undefined]);
+    expect(host.qemu('pc').machine.choices.xenPlatform).toBe(true);
+    await host.during(toolstack.guests.destroy('pc'));
+    expect([host.traces(G), host.traces(Q)]).toEqual([[], []]);
+    expect(host.xen.leftovers()).toEqual(before);
+  });
+
+  test('has a paravirtual card for each, with its own address; one of type vif is not emulated', async () => {
+    await create(xen({ cards: [{ model: 'e1000', mac: '00:16:3e:00:00:01' }, pvCard] }));
+    expect([vif(G, 0), vif(G, 1)]).toEqual(['00:16:3e:00:00:01', '00:16:3e:00:00:02']);
+    expect([vif(Q, 0), vif(Q, 1)]).toEqual(['02:16:3e:00:00:01', undefined]);
+    expect(host.qemu('pc').machine.cards.map(({ index }) => index)).toEqual([0]);
+  });
+
+  test.each([
+    ['an image in qcow2 on IDE', { drives: [{ ...hda, format: 'qcow2' as const }] }, /xen_platform_pci must be 0/],
+    ['a card of type vif without the device', { xenPlatform: false, cards: [pvCard] }, /xen_platform_pci must be 1/],
+  ])('%s is refused', async (_name, machine, message) => {
+    await expect(toolstack.createGuest(xen(machine))).rejects.toMatchObject({
+      code: 'bad-config',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('an image in qcow2 on SATA stays emulated', async () => {
+    await create(xen({ drives: [{ ...sda, format: 'qcow2' }] }));
+    expect(vbd(Q, 51712, 'params')).toBe('cd1');
+    expect(Object.keys(host.xen.xenstore.dump()).filter((path) => path.includes(`/${G}/device/vbd`))).toEqual([]);
+  });
+
+  test('without a serial port its console is a paravirtual one', async () => {
+    await create(xen({ serial: false }));
+    expect(node(`/local/domain/${G}/console/port`)).toBe(String(toolstack.guests.find('pc').record?.consolePort));
+    host.guest('pc').console.print('from hvc0');
+    await host.pass();
+    expect(shown('pc')).toContain('from hvc0');
   });
 });
 

@@ -6,6 +6,7 @@ import { RpcError } from '../../kit/rpc.ts';
 import { countStart } from '../../kit/starts.ts';
 import type { ByteStream, HostInfo } from '../../xen/ports.ts';
 import { vdevNumber } from './device-numbers.ts';
+import { platformProblem } from './emulated-machine.ts';
 import type { GuestPorts } from './guest-domain.ts';
 import { Guests } from './guests.ts';
 import { OF_QEMU, type UsedVolume, volumesOf } from './media.ts';
@@ -90,6 +91,8 @@ export class Toolstack {
     });
     if (config.boot.type === 'hvm' && config.disks.length + config.vifs.length > 0)
       throw new RpcError('bad-config', `guest ${config.name}: a guest of type hvm has emulated drives and cards alone`);
+    const problem = config.boot.type === 'hvm' ? platformProblem(config.boot.machine) : null;
+    if (problem !== null) throw new RpcError('bad-config', `guest ${config.name}: ${problem}`);
     const used = volumesOf(config);
     for (const use of used) if (use.vdev !== OF_QEMU) this.checkUse(use, config.name);
     if (used.length === 0) return;

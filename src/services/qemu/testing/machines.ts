@@ -7,7 +7,7 @@ export const pc = (): Machine => ({
   memoryMib: 256,
   videoMib: 16,
   vcpus: 2,
-  choices: { boot: 'cd', vga: 'stdvga', usbTablet: false, serial: true },
+  choices: { boot: 'cd', vga: 'stdvga', usbTablet: false, serial: true, xenPlatform: false },
   drives: [
     { name: 'hda', device: 'xvda', cdrom: false, format: 'raw', readOnly: false },
     { name: 'hdc', device: 'xvdb', cdrom: true, format: 'raw', readOnly: true },

@@ -26,6 +26,7 @@ export const pc = (changes: Partial<GuestConfig> = {}, machine: Partial<Machine>
       vga: 'stdvga',
       usbTablet: true,
       serial: true,
+      xenPlatform: false,
       drives: [hda, hdc],
       cards: [card],
       ...machine,
