@@ -2,11 +2,10 @@
  * Disks and network interfaces as xl.cfg writes them: parameters between commas, some of them positional.
  * @source xen docs/man/xl-disk-configuration.5.pod, xl-network-configuration.5.pod
  */
-import * as z from 'zod/mini';
 import { BRIDGE } from '../../contracts/bridge.ts';
 import { cardModel, driveName } from '../../contracts/device-model.ts';
 import type { CardConfig, DiskConfig, DriveConfig, VifConfig } from '../../contracts/toolstack.ts';
-import { diskConfig, macAddress } from '../../contracts/toolstack.ts';
+import { cardConfig, diskConfig, macAddress } from '../../contracts/toolstack.ts';
 import { volumeName } from '../../contracts/volumes.ts';
 
 /** What is wrong, or what was passed over. */
@@ -125,7 +124,7 @@ export function parseCard(text: string): DeviceText<CardConfig> {
   const ignored = others.flatMap(([key]) => (key === 'type' || key === 'model' ? [] : [key]));
   if (type !== 'ioemu' && type !== 'vif')
     return { error: `type ${type} is neither ioemu (emulated) nor vif (paravirtual alone)`, ignored };
-  const known = z.nullable(cardModel).safeParse(type === 'vif' ? null : model === 'virtio' ? 'virtio-net' : model);
+  const known = cardConfig.shape.model.safeParse(type === 'vif' ? null : model === 'virtio' ? 'virtio-net' : model);
   if (!known.success) return { error: `model ${model} is not one of ${cardModel.options.join(', ')}`, ignored };
   const vif = vifFrom(found);
   return 'error' in vif ? { ...vif, ignored } : { device: { ...vif.device, model: known.data }, ignored };

@@ -16,7 +16,7 @@ const devices = (argv: readonly string[]) =>
 const OPTIONS = new Set(
   [
     ...['xen-domid', 'xen-domid-restrict', 'machine', 'nodefaults', 'no-user-config', 'name', 'm', 'smp', 'L', 'rtc'],
-    ...['boot', 'qmp', 'display', 'vnc', 'device', 'chardev', 'blockdev', 'netdev'],
+    ...['boot', 'qmp', 'display', 'vnc', 'device', 'chardev', 'blockdev', 'drive', 'netdev'],
   ].map((name) => `-${name}`),
 );
 const WITHOUT_VALUE = new Set(['-xen-domid-restrict', '-nodefaults', '-no-user-config']);
@@ -53,6 +53,12 @@ const anyMachine: fc.Arbitrary<Machine> = fc.record({
   ),
 });
 
+/** Of a value of `-drive`, in which no option may follow it. */
+const fileOf = (drive: string): string => {
+  const [, name = ''] = /,file\.filename=((?:[^,]|,,)*)$/.exec(drive) ?? [];
+  return name.replaceAll(',,', ',');
+};
+
 describe('qemuArguments()', () => {
   it('gives options of its own only, whatever the values are', () => {
     fc.assert(
@@ -71,7 +77,8 @@ describe('qemuArguments()', () => {
         const argv = qemuArguments(machine);
         const blocks = valuesOf(argv, '-blockdev').map((text) => JSON.parse(text));
         const disks = machine.drives.flatMap(({ device }) => (device === null ? [] : [`/dev/${device}`]));
-        expect(blocks.map((block) => block.filename ?? block.file.filename)).toEqual(disks);
+        const names = blocks.map((block) => block.filename ?? block.file.filename);
+        expect([...names, ...valuesOf(argv, '-drive').map(fileOf)].sort()).toEqual(disks.sort());
         for (const text of valuesOf(argv, '-netdev')) expect(JSON.parse(text)).toMatchObject({ script: 'no' });
         const macs = devices(argv).flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
         expect(macs).toEqual(machine.cards.map(({ mac }) => mac));
@@ -96,6 +103,12 @@ describe('qemuArguments()', () => {
     expect(valuesOf(argv, '-xen-domid')).toEqual(['16']);
     for (const word of ['-xen-domid-restrict', '-nodefaults', '-no-user-config']) expect(argv).toContain(word);
     expect(devices(argv).map(({ driver }) => driver)).toEqual(['VGA', 'isa-serial', 'ide-hd', 'ide-cd', 'e1000']);
+  });
+
+  it('gives the guest the device by which its disks are taken away only where it is asked for', () => {
+    const argv = qemuArguments({ ...pc(), choices: { ...pc().choices, xenPlatform: true } });
+    expect(devices(argv)[0]).toEqual({ driver: 'xen-platform' });
+    expect(valuesOf(argv, '-drive').map(fileOf)).toEqual(['/dev/xvda']);
   });
 
   it('puts drives where the guest expects them: master and slave on two IDE cables, SATA behind a controller', () => {
