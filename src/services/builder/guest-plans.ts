@@ -42,9 +42,9 @@ const consoleMap = (by: DomId | null): MemoryAccess[] =>
 /** One whose hardware is emulated may have a serial port in place of a console, and its Qemu VM alone may use the back ends. */
 export function guestPlan({ caller, spec, content, domid, deviceModel }: PlannedGuest): VmPlan {
   const { boot } = spec;
-  const console = boot.type === 'pv' || boot.console ? caller : null;
+  const console = boot.type !== 'hvm' || boot.console ? caller : null;
   const emulators = deviceModel === null ? [] : [deviceModel];
-  const backends = boot.type === 'pv' || boot.xenPlatform ? backendsOf(spec) : [];
+  const backends = boot.type !== 'hvm' || boot.xenPlatform ? backendsOf(spec) : [];
   return {
     domid,
     name: spec.name,

@@ -87,7 +87,7 @@ export function guestNodes(config: SettledConfig, built: GuestBuilt, toolstack: 
           port: built.consolePort,
           'ring-ref': built.consoleGfn,
         })),
-    ...(boot.type === 'pv'
+    ...(boot.type !== 'hvm'
       ? []
       : [
           node('memory/videoram', videoKib),
