@@ -1,4 +1,4 @@
-/** Systems that know nothing of Xen, unmodified, each on a PC that its own Qemu VM emulates. */
+/** Systems on PCs that their own Qemu VMs emulate: unmodified ones that know nothing of Xen, and Debian's ordinary kernel that does. */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildSteps } from '../../../src/image/images.ts';
 import { GRUB_DISK, grubShell, MEMTEST_CD, memtest, SERIAL_GRUB_DISK } from '../../hvm-guests/boot-media.ts';
-import { EMULATED_DEBIAN, emulatedDebian } from '../../hvm-guests/emulated-debian.ts';
+import { EMULATED_DEBIAN, EMULATED_DEBIAN_KERNEL, emulatedDebian } from '../../hvm-guests/emulated-debian.ts';
 import { contentOf, qcow2 } from '../../hvm-guests/qcow2.ts';
 import { GuestConsole } from '../console.ts';
 import { ennead, enneadJson, tryEnnead } from '../ennead.ts';
@@ -99,10 +99,11 @@ beforeAll(async () => {
   await importBytes('grub', qcow2(grub, GRUB_IMAGE_BYTES));
   await ennead('volume', 'import', 'serial-grub', made.get(grubShell)!.path(SERIAL_GRUB_DISK));
   await ennead('volume', 'import', 'emulated', made.get(emulatedDebian)!.path(EMULATED_DEBIAN));
+  await ennead('volume', 'import', 'kernel', made.get(emulatedDebian)!.path(EMULATED_DEBIAN_KERNEL));
 }, BOOT_TIMEOUT_MS);
 
 afterAll(async () => {
-  for (const volume of ['memtest', 'grub', 'serial-grub', 'emulated']) await ennead('volume', 'delete', volume);
+  for (const volume of ['memtest', 'grub', 'serial-grub', 'emulated', 'kernel']) await ennead('volume', 'delete', volume);
 });
 
 describe('memtest86+ from Debian, on a CD', () => {
@@ -294,5 +295,52 @@ describe('a Debian without Xen’s drivers', () => {
     expect((await rows()).map(({ name }) => name).filter((name) => name.startsWith('debian-hvm'))).toEqual([]);
     const content = contentOf(await exported('data'));
     for (const mib of WRITTEN_AT_MIB) expect(sha256(content.subarray(mib * MIB, (mib + 1) * MIB))).toBe(written);
+  });
+});
+
+describe('a Debian that finds Xen', () => {
+  let console: GuestConsole;
+  const inGuest = (command: string): Promise<string> => console.command(command, PROMPT, COMMAND_TIMEOUT_MS);
+
+  beforeAll(async () => {
+    const disks = "disk = [ 'emulated,raw,hda,rw', 'kernel,raw,sda,rw' ]";
+    await createHvm('debian-pv', ['memory = 192', disks, "vif = [ 'model=e1000' ]", 'boot = "c"']);
+    console = new GuestConsole('debian-pv');
+    await console.expect(PROMPT, BOOT_TIMEOUT_MS);
+    await inGuest('stty columns 250');
+  }, BOOT_TIMEOUT_MS);
+
+  afterAll(async () => {
+    await console.close();
+    await tryEnnead('destroy', 'debian-pv');
+  });
+
+  it('has had its IDE disk and its card taken away, and uses paravirtual ones in their place', async () => {
+    expect(await inGuest('ls /sys/bus/xen/devices; ls /sys/block; cat /proc/mounts')).toMatch(
+      /vbd-768\s+vif-0\s+sda\s+xvda[\s\S]*\/dev\/xvda1 \/ /,
+    );
+    expect(await inGuest('cat /sys/bus/pci/devices/*/class')).not.toContain('0x020000');
+  });
+
+  it('reads back from the disk what it wrote with fsync', async () => {
+    await inGuest(`dd if=/dev/urandom of=/written bs=1M count=${FILE_MIB} conv=fsync`);
+    const [before] = /[0-9a-f]{64}/.exec(await inGuest('sha256sum /written'))!;
+    await inGuest('echo 3 > /proc/sys/vm/drop_caches');
+    expect(await inGuest('sha256sum /written')).toContain(before);
+  });
+
+  it('fetches over HTTP from outside the host, unchanged', async () => {
+    const server = await outsideServer(DOWNLOAD_BYTES);
+    try {
+      await inGuest('modprobe xen-netfront; busybox ip link set eth0 up; udhcpc -q -n -i eth0');
+      expect(await inGuest(`busybox wget -q -O - ${server.url} | sha256sum`)).toContain(server.sha256);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('is asked through XenStore to shut down, and does', async () => {
+    await ennead('shutdown', '--wait', 'debian-pv');
+    expect((await rows()).map(({ name }) => name).filter((name) => name.startsWith('debian-pv'))).toEqual([]);
   });
 });
