@@ -103,7 +103,8 @@ beforeAll(async () => {
 }, BOOT_TIMEOUT_MS);
 
 afterAll(async () => {
-  for (const volume of ['memtest', 'grub', 'serial-grub', 'emulated', 'kernel']) await ennead('volume', 'delete', volume);
+  for (const volume of ['memtest', 'grub', 'serial-grub', 'emulated', 'kernel'])
+    await ennead('volume', 'delete', volume);
 });
 
 describe('memtest86+ from Debian, on a CD', () => {
