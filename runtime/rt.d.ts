@@ -201,7 +201,7 @@ declare module 'ennead:rt' {
     readonly vcpus: number;
     /** Of a page between 0xf0000000 and libxenguest's special pages. */
     readonly acpiAddress: number;
-    /** What is written there: a RSDP and the tables that it leads to, a page at most. */
+    /** What is written there: a RSDP (36 bytes) and the tables that it leads to, a page at most. */
     readonly acpi: Uint8Array;
     readonly storeDomid: number;
     readonly storePort: number;

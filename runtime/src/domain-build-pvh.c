@@ -15,6 +15,7 @@
 #define SPECIAL_BYTES ((uint64_t)X86_HVM_NR_SPECIAL_PAGES * PAGE_BYTES)
 /* They and the special pages fit into what a domain may have beside its memory. */
 #define ACPI_BYTES_MAX PAGE_BYTES
+#define RSDP_BYTES 36
 
 enum { VCPUS = KERNEL_FIELDS_END, ACPI_ADDRESS, ACPI };
 
@@ -74,6 +75,6 @@ const struct rt_export domain_build_pvh_exports[] = {
     {"domainBuildPvh",
      domain_build_pvh,
      {FIELDS(KERNEL_FIELDS, INT("vcpus", 1, VCPUS_MAX), INT("acpiAddress", ACPI_FIRST, SPECIAL_START - ACPI_BYTES_MAX),
-             {.name = "acpi", .kind = BYTES, .min = 1, .max = ACPI_BYTES_MAX})}},
+             {.name = "acpi", .kind = BYTES, .min = RSDP_BYTES, .max = ACPI_BYTES_MAX})}},
     {NULL, NULL, {}},
 };
