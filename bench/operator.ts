@@ -11,7 +11,7 @@ import { FIRST_GUEST_DOMID } from '../src/contracts/domids.ts';
 import type { DomainRow, GuestConfig } from '../src/contracts/toolstack.ts';
 
 /** Nobody looks. */
-const access: ToolstackAccess = {
+export const access: ToolstackAccess = {
   openSession: () => openSshSession(),
   errorIsTerminal: false,
   error: () => undefined,

@@ -71,7 +71,7 @@ export async function startHost(options: StartOptions): Promise<HostState> {
     await saveState(directory, state);
     await bootFinished(directory, pid, options);
   } catch (error) {
-    await endQemu(directory, pid);
+    await killQemu(directory, pid);
     throw error;
   }
   return state;
@@ -124,7 +124,7 @@ export async function stopHost(
     (error: Error) => error.message,
   );
   if (await endsWithin(pid, refusal === null ? agreedMs : unansweredMs)) return forgetState(directory);
-  await endQemu(directory, pid);
+  await killQemu(directory, pid);
   const why = refusal ?? `it was still up after ${agreedMs / 1000} s`;
   throw new HostError(
     'stop-forced',
@@ -135,10 +135,11 @@ export async function stopHost(
 /** Pulls the plug, if the host runs. */
 export async function killHost(directory = hostDirectory()): Promise<void> {
   const { pid } = hostStatus(directory);
-  if (pid !== null) await endQemu(directory, pid);
+  if (pid !== null) await killQemu(directory, pid);
 }
 
-async function endQemu(directory: HostDirectory, pid: number): Promise<void> {
+/** Ends it, gently first. */
+export async function killQemu(directory: HostDirectory, pid: number): Promise<void> {
   await monitorCommand(directory.monitor, 'quit').catch(() => signalIfThere(pid, 'SIGTERM'));
   if (!(await endsWithin(pid, KILL_TIMEOUT_MS))) signalIfThere(pid, 'SIGKILL');
   await forgetState(directory);
@@ -152,7 +153,7 @@ function signalIfThere(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function freeLoopbackPort(): Promise<number> {
+export function freeLoopbackPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

@@ -22,7 +22,7 @@ interface Disk {
   volumes(job: Job): Readonly<Record<string, string>>;
 }
 
-function diskStep({ name, summary, needs, uuid, volumes }: Disk): Step {
+export function diskStep({ name, summary, needs, uuid, volumes }: Disk): Step {
   const image = `${name}.raw`;
   return {
     name,
@@ -49,7 +49,7 @@ function diskStep({ name, summary, needs, uuid, volumes }: Disk): Step {
   };
 }
 
-const qemuFiles = (job: Job): Readonly<Record<string, string>> => ({
+export const qemuFiles = (job: Job): Readonly<Record<string, string>> => ({
   [QEMU_VOLUME]: job.artifact(qemuVolume).path(QEMU_IMAGE),
 });
 

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { compare, type Figures, median, table } from './table.ts';
+
+const figures = (bios: number): Figures => ({
+  firstBios: 20,
+  runs: 1,
+  bios,
+  linux: 1,
+  destroy: 1,
+  screenshot: 1,
+  read: 1,
+  write: 1,
+  download: 1,
+  qemuMib: 1,
+});
+
+test('the median of an even number of rounds lies between the two in the middle', () => {
+  expect(median([3, 1, 2])).toBe(2);
+  expect(median([4, 1, 3, 2])).toBe(2.5);
+});
+
+test('each figure is the median of its rounds, and the ratio is Ennead’s by the ordinary domain 0’s', () => {
+  const compared = compare([figures(4), figures(2), figures(3)], [figures(6), figures(5), figures(9)]);
+  expect(compared.find(({ figure }) => figure === 'bios')).toEqual({
+    figure: 'bios',
+    unit: 's',
+    ordinary: 3,
+    ennead: 6,
+    ratio: 2,
+  });
+});
+
+test('the table has a row for each figure, in columns', () => {
+  const lines = table(compare([figures(3)], [figures(6)])).split('\n');
+  expect(lines).toHaveLength(11);
+  expect(lines[2]).toMatch(/third guest, s +3\.00 +6\.00 +2\.00$/);
+  expect(new Set(lines.map((line) => line.length)).size).toBe(1);
+});
