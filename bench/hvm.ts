@@ -99,9 +99,15 @@ async function measureBooted(
   }
 }
 
-if (values.help) console.log(HELP);
-else {
+async function main(): Promise<void> {
   const figures = await interruptible(measureAll);
   const compared = compare(figures.ordinary, figures.ennead);
   console.log(values.json ? JSON.stringify({ ...figures, compared }) : `\n${table(compared)}`);
 }
+
+if (values.help) console.log(HELP);
+else
+  await main().catch((error: Error) => {
+    console.error(`bench:hvm: ${error.message}`);
+    process.exitCode = 1;
+  });

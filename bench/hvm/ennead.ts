@@ -43,7 +43,14 @@ const guest = (port: number): GuestConfig => ({
 export async function bootEnnead(images: ImageSet, disk: string, signal: AbortSignal): Promise<Side> {
   await startHost({ images: { ...hostImages(images), disk }, ...MACHINE, signal });
   const serial = new SerialMarks(hostDirectory().serialLog);
-  const { toolstack, close } = await openToolstack();
+  const end = async (): Promise<void> => {
+    await serial.close();
+    await killHost();
+  };
+  const { toolstack, close } = await openToolstack().catch(async (error) => {
+    await end();
+    throw error;
+  });
   const named = { guest: GUEST_NAME };
   return {
     serial,
@@ -56,8 +63,7 @@ export async function bootEnnead(images: ImageSet, disk: string, signal: AbortSi
     },
     async end() {
       await close();
-      await serial.close();
-      await killHost();
+      await end();
     },
   };
 }

@@ -34,8 +34,13 @@ export class RemoteShell {
 
   static async open([program, ...words]: readonly string[]): Promise<RemoteShell> {
     const shell = new RemoteShell(spawn(program!, [...words, 'PATH=/usr/sbin:/usr/bin:/sbin:/bin exec sh']));
-    await shell.run(':');
-    return shell;
+    try {
+      await shell.run(':');
+      return shell;
+    } catch (error) {
+      await shell.close();
+      throw error;
+    }
   }
 
   /** What the command said. @throws when it fails. One at a time. */
