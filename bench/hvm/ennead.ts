@@ -1,6 +1,4 @@
 /** Ennead's host: the guest, and a Qemu VM that emulates its hardware. */
-
-import { takeScreenshot } from '../../src/cli/screen.ts';
 import { LONG_CALL_MS, type ToolstackClient, withToolstack } from '../../src/cli/toolstack-client.ts';
 import type { GuestConfig } from '../../src/contracts/toolstack.ts';
 import { hostImages, killHost, startHost } from '../../src/host/host.ts';
@@ -57,7 +55,6 @@ export async function bootEnnead(images: ImageSet, disk: string, signal: AbortSi
     serial,
     create: (port) => toolstack.call('guest.create', guest(port), LONG_CALL_MS),
     destroy: () => toolstack.call('guest.destroy', named, LONG_CALL_MS),
-    screenshot: () => takeScreenshot(access, GUEST_NAME),
     async qemuMib() {
       const { domains } = await toolstack.call('guest.list', {});
       return domains.find(({ name }) => name === `${GUEST_NAME}-dm`)?.memoryMib ?? Number.NaN;

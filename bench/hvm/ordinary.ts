@@ -14,8 +14,6 @@ const run = promisify(execFile);
 const MEMORY_MIB = 512;
 const BOOT_MS = 240_000;
 const READY = /domain 0 is ready/;
-const PICTURE = '/run/screen.png';
-const PICTURE_BYTES_MAX = 4 * 1024 * 1024;
 const KIB_PER_MIB = 1024;
 
 export interface OrdinaryImages {
@@ -49,26 +47,19 @@ export async function bootOrdinary(images: OrdinaryImages, signal: AbortSignal):
   };
   try {
     await serial.heard(READY, BOOT_MS, signal);
-    const ssh = sshCommand(directory, sshPort);
-    return side(serial, ssh, await RemoteShell.open(ssh), end);
+    return side(serial, await RemoteShell.open(sshCommand(directory, sshPort)), end);
   } catch (error) {
     await end();
     throw error;
   }
 }
 
-function side(serial: SerialMarks, ssh: readonly string[], shell: RemoteShell, end: () => Promise<void>): Side {
-  const [program, ...words] = ssh;
+function side(serial: SerialMarks, shell: RemoteShell, end: () => Promise<void>): Side {
   return {
     serial,
     create: (port) =>
       shell.run(`xl create /etc/xen/bench.cfg 'vif=["mac=${cardAddress(port)},model=e1000,bridge=xenbr0"]'`),
     destroy: () => shell.run(`xl destroy ${GUEST_NAME}`),
-    async screenshot() {
-      const order = `xl qemu-monitor-command ${GUEST_NAME} 'screendump ${PICTURE} -f png' >&2 && cat ${PICTURE}`;
-      const options = { encoding: 'buffer', maxBuffer: PICTURE_BYTES_MAX } as const;
-      return (await run(program!, [...words, order], options)).stdout;
-    },
     async qemuMib() {
       // The other one serves the disks of paravirtual guests.
       const text = await shell.run(

@@ -47,16 +47,12 @@ export async function measureRound(
   const read = await span('readBegins', 'readEnds', DISK_READ_MIB);
   const write = await span('writeBegins', 'writeEnds', DISK_WRITE_MIB);
   const download = await span('downloadBegins', 'downloadEnds', DOWNLOAD_MIB);
-  const pictureMs = performance.now();
-  await side.screenshot();
-  const screenshot = (performance.now() - pictureMs) / S;
   return {
     firstBios: (first.biosMs - first.startMs) / S,
     runs: (last.runsMs - last.startMs) / S,
     bios: (last.biosMs - last.startMs) / S,
     linux: (linuxMs - last.biosMs) / S,
     destroy: destroyMs / S,
-    screenshot,
     read,
     write,
     download,

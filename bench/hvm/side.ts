@@ -6,8 +6,6 @@ export interface Side {
   /** Asks for the guest; resolves when the host has answered. `port`: where the peer of its download listens, as the card's address has it. */
   create(port: number): Promise<unknown>;
   destroy(): Promise<unknown>;
-  /** A PNG of the guest's screen, over an SSH connection of its own. */
-  screenshot(): Promise<Buffer>;
   /** What the guest's QEMU takes: its VM, or its process. */
   qemuMib(): Promise<number>;
   end(): Promise<void>;

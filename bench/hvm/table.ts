@@ -7,7 +7,6 @@ export const rows = {
   runs: ['of that: create → its processor runs', 's'],
   linux: ['BIOS on the screen → Linux runs (9 MiB read by the BIOS)', 's'],
   destroy: ['destroy', 's'],
-  screenshot: ['picture of the screen, SSH connection included', 's'],
   read: ['emulated SATA disk, read', 'MiB/s'],
   write: ['emulated SATA disk, write and flush', 'MiB/s'],
   download: ['emulated e1000, HTTP download', 'MiB/s'],
