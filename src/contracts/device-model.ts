@@ -47,7 +47,6 @@ export const machineChoices = z.strictObject({
   usbTablet: z.boolean(),
   /** The first serial port is what `ennead console` shows. */
   serial: z.boolean(),
-  /** The machine's clock shows local time (of the host: UTC) instead of UTC. */
   /** The device by which a system with Xen's drivers has its IDE disks and its cards taken away, to use paravirtual ones in their place. */
   xenPlatform: z.boolean(),
 });

@@ -18,7 +18,7 @@ import { VncViewer } from '../vnc-viewer.ts';
 const PICTURES = join(import.meta.dirname, '..', '..', 'hvm-guests', 'pictures');
 const DOWNLOAD_BYTES = 4 * 1024 * 1024;
 const FILE_MIB = 8;
-const BOOT_TIMEOUT_MS = 300_000;
+const BOOT_TIMEOUT_MS = 600_000;
 const COMMAND_TIMEOUT_MS = 120_000;
 const APPEARS = { timeout: 180_000, interval: 2_000 };
 /** @source Linux include/uapi/linux/input.h, struct input_event on x86-64 */
