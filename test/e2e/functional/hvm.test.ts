@@ -30,6 +30,7 @@ const GRUB_BANNER = /GNU GRUB/;
 const GRUB_PROMPT = /grub> /;
 const GRUB_IMAGE_BYTES = 2 * 1024 * 1024;
 const DATA_IMAGE_BYTES = 8 * 1024 * 1024;
+const SECTOR_BYTES = 512;
 /** Room for all of its clusters, and for what leads to them. */
 const DATA_VOLUME_BYTES = DATA_IMAGE_BYTES + 1024 * 1024;
 const HEAD_BYTES = 300_000;
@@ -322,10 +323,12 @@ describe('a Debian that finds Xen', () => {
   });
 
   it('reads an image in qcow2, and what it writes there is in the image afterwards', async () => {
-    expect(await inGuest(`head -c ${HEAD_BYTES} /dev/sdb | sha256sum`)).toContain(sha256(head));
+    // Linux names SATA disks as it happens to find them.
+    await inGuest(`image=/dev/$(grep -lx ${DATA_IMAGE_BYTES / SECTOR_BYTES} /sys/block/sd*/size | cut -d/ -f4)`);
+    expect(await inGuest(`head -c ${HEAD_BYTES} $image | sha256sum`)).toContain(sha256(head));
     await inGuest('head -c 1048576 /dev/urandom > /random');
     [written] = HASH.exec(await inGuest('sha256sum /random'))!;
-    for (const mib of WRITTEN_AT_MIB) await inGuest(`dd if=/random of=/dev/sdb bs=1M seek=${mib} conv=fsync,notrunc`);
+    for (const mib of WRITTEN_AT_MIB) await inGuest(`dd if=/random of=$image bs=1M seek=${mib} conv=fsync,notrunc`);
   });
 
   it('fetches over HTTP from outside the host, unchanged', async () => {
