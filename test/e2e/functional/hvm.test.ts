@@ -44,7 +44,6 @@ const HASH = /[0-9a-f]{64}/;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 interface Row {
-  vcpus: number;
   name: string;
   domid: number;
   state: string;
