@@ -2,15 +2,14 @@
  * `npm run bench:host`: what a split host costs, from one run on one machine. Ratios travel between machines; seconds do not.
  * The split host and a bare domain 0 are booted in turn on the same virtual machine, several times; the medians are printed.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { hostImages, killHost, spawnQemu, startHost, stopHost } from '../src/host/host.ts';
+import { writeFile } from 'node:fs/promises';
+import { hostImages, spawnQemu, startHost, stopHost } from '../src/host/host.ts';
 import { hostDirectory } from '../src/host/host-directory.ts';
 import { endsWithin } from '../src/host/process-end.ts';
 import { followLines } from '../src/host/serial-log.ts';
 import { buildImages, type ImageSet } from '../src/image/build.ts';
 import { writeBareDomainZero } from './bare-domain-zero.ts';
+import { median } from './median.ts';
 import {
   consoleFirstByteMs,
   type ServiceMemory,
@@ -18,25 +17,13 @@ import {
   stopHostByToolstack,
   toolstackAnswers,
 } from './operator.ts';
+import { inTemporaryHost, MACHINE } from './temporary-host.ts';
 
 const ROUNDS = 5;
 const BOOT_TIMEOUT_MS = 120_000;
 const END_TIMEOUT_MS = 10_000;
-const MACHINE = { memoryMib: 2048, cpus: 2, iommu: true } as const;
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
-
-async function inTemporaryHost<T>(measure: () => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'ennead-bench-'));
-  process.env.ENNEAD_HOST_DIR = folder;
-  try {
-    return await measure();
-  } finally {
-    await killHost();
-    await rm(folder, { recursive: true });
-  }
-}
 
 /** From QEMU's start until the bare domain 0's program says that it runs. */
 async function bareBootMs(images: ImageSet): Promise<number> {

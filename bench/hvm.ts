@@ -2,11 +2,7 @@
  * `npm run bench:hvm`: what it costs that a guest's emulated PC is a VM of its own, beside an ordinary Debian domain 0 with xl and QEMU. One Xen, one
  * virtual host, one guest; both hosts are booted in turn. Ratios travel between machines; seconds do not.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { killHost } from '../src/host/host.ts';
 import { buildImages } from '../src/image/build.ts';
 import { buildSteps } from '../src/image/images.ts';
 import { interruptible } from '../src/image/interruption.ts';
@@ -19,6 +15,7 @@ import { DOWNLOAD_MIB } from './hvm/plan.ts';
 import { measureRound } from './hvm/round.ts';
 import type { Side } from './hvm/side.ts';
 import { compare, type Figures, table } from './hvm/table.ts';
+import { inTemporaryHost } from './temporary-host.ts';
 
 const HELP = `usage: npm run bench:hvm -- [--rounds N] [--json]
 
@@ -41,17 +38,6 @@ function roundsWanted(): number {
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > ROUNDS_MAX)
     throw new RangeError(`--rounds ${values.rounds}: a number from 1 to ${ROUNDS_MAX}`);
   return rounds;
-}
-
-async function inTemporaryHost<T>(measure: () => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'ennead-bench-'));
-  process.env.ENNEAD_HOST_DIR = folder;
-  try {
-    return await measure();
-  } finally {
-    await killHost();
-    await rm(folder, { recursive: true });
-  }
 }
 
 async function measureAll(signal: AbortSignal): Promise<{ ordinary: Figures[]; ennead: Figures[] }> {

@@ -5,7 +5,8 @@ import { hostImages, killHost, startHost } from '../../src/host/host.ts';
 import { hostDirectory } from '../../src/host/host-directory.ts';
 import type { ImageSet } from '../../src/image/build.ts';
 import { access } from '../operator.ts';
-import { GUEST_MEMORY_MIB, GUEST_NAME, MACHINE } from './plan.ts';
+import { MACHINE } from '../temporary-host.ts';
+import { GUEST_MEMORY_MIB, GUEST_NAME } from './plan.ts';
 import { SerialMarks } from './serial-marks.ts';
 import { cardAddress, type Side } from './side.ts';
 

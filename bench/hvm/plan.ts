@@ -8,9 +8,6 @@ export const DOWNLOAD_MIB = 8;
 export const GUEST_NAME = 'bench';
 export const GUEST_MEMORY_MIB = 192;
 
-/** The same virtual host for both. */
-export const MACHINE = { memoryMib: 2048, cpus: 2, iommu: true } as const;
-
 /** Lines of a guest on Xen's console, in this order: hvmloader's first, what SeaBIOS shows first on the screen too, and the guest's own. */
 export const marks = {
   processorRuns: /\(d\d+\) HVM Loader/,

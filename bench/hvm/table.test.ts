@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compare, type Figures, median, table } from './table.ts';
+import { compare, type Figures, table } from './table.ts';
 
 const figures = (bios: number): Figures => ({
   firstBios: 20,
@@ -11,11 +11,6 @@ const figures = (bios: number): Figures => ({
   write: 1,
   download: 1,
   qemuMib: 1,
-});
-
-test('the median of an even number of rounds lies between the two in the middle', () => {
-  expect(median([3, 1, 2])).toBe(2);
-  expect(median([4, 1, 3, 2])).toBe(2.5);
 });
 
 test('each figure is the median of its rounds, and the ratio is Ennead’s by the ordinary domain 0’s', () => {

@@ -1,4 +1,5 @@
 /** The figures of both sides, with the ratio of Ennead's to the ordinary domain 0's in the same run. */
+import { median } from '../median.ts';
 
 /** Label, unit. */
 export const rows = {
@@ -14,12 +15,6 @@ export const rows = {
 } as const;
 export type Figure = keyof typeof rows;
 export type Figures = Readonly<Record<Figure, number>>;
-
-/** Of an even number of rounds there are two in the middle. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.floor(sorted.length / 2)]!) / 2;
-}
 
 export interface Compared {
   readonly figure: Figure;

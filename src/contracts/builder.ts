@@ -12,6 +12,9 @@ export const vmName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}
 /** A name in Builder's list of known-good images. */
 export const imageName = z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{0,62}$/));
 
+/** The image that boots what the guest's own disk says, whatever type the guest has. */
+export const PV_GRUB = 'pvgrub';
+
 /** A system that knows Xen: a kernel of Builder's, loaded as a paravirtual domain. */
 export const pvBoot = z.strictObject({
   type: z.literal('pv'),

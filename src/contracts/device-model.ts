@@ -21,6 +21,12 @@ export type CardModel = z.infer<typeof cardModel>;
 /** Where the guest sees a drive: `hd` on IDE, `sd` on SATA. */
 export const driveName = z.string().check(z.regex(/^(hd[a-d]|sd[a-f])$/));
 
+/**
+ * Whether a system with Xen's drivers has QEMU take this drive away: a disk on IDE; no drive on SATA, and no CD drive.
+ * @source QEMU 7.2 hw/i386/xen/xen_platform.c, unplug_disks()
+ */
+export const canBeTakenAway = (name: string, cdrom: boolean): boolean => name.startsWith('hd') && !cdrom;
+
 export const emulatedDrive = z.strictObject({
   name: driveName,
   /** The Qemu VM's own PV disk behind it; null: a CD drive without a medium. */

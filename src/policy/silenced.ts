@@ -31,7 +31,7 @@ export const silenced: readonly Silenced[] = [
     on: 'guest_self_t',
     class: 'mmu',
     permissions: 'memorymap',
-    why: 'PV GRUB in a guest of type pvh would change the memory map that Xen keeps for it; it loads its kernel without that',
+    why: 'a guest of type pvh, its PV GRUB most likely, would change the memory map that Xen keeps for it; it boots without that',
   },
   {
     who: ['bootstrapper', 'pciback'],

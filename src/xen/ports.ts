@@ -107,8 +107,8 @@ interface SpecOfAnyKind {
 }
 
 /**
- * `pvh`: a system that knows Xen, in hardware's page tables, with a local APIC and no other device of a PC. `hvm`: a whole PC, for a system that knows nothing of Xen. Its emulator
- * adds `videoMib` to its memory, and so has its limit.
+ * `pvh`: a system that knows Xen, in hardware's page tables, with a local APIC and no other device of a PC. `hvm`: a whole PC, for a system that
+ * need not know of Xen. Its emulator adds `videoMib` to its memory, and so has its limit.
  */
 export type DomainSpec = SpecOfAnyKind &
   (

@@ -1,5 +1,5 @@
 /** What the settings of a guest file mean. Unknown keys are warnings, wrong values are errors; both name their place. */
-import type { PvBoot, PvhBoot } from '../../contracts/builder.ts';
+import { PV_GRUB, type PvBoot, type PvhBoot } from '../../contracts/builder.ts';
 import {
   type DiskConfig,
   type GuestConfig,
@@ -17,8 +17,6 @@ export interface ReadConfig {
   readonly config: GuestConfig;
   readonly warnings: readonly string[];
 }
-
-const DEFAULT_KERNEL = 'pvgrub';
 
 /** What a value must be, by the field of GuestConfig that it fills. */
 const RULES: Readonly<Record<string, string>> = {
@@ -95,7 +93,7 @@ function pvParts(
   return {
     boot: {
       type,
-      kernel: reader.string('kernel') ?? DEFAULT_KERNEL,
+      kernel: reader.string('kernel') ?? PV_GRUB,
       ...(ramdisk === undefined ? {} : { ramdisk }),
       cmdline: cmdline(reader),
     },

@@ -1,4 +1,5 @@
 /** The settings of a guest whose system knows nothing of Xen: its firmware, and the PC that a Qemu VM emulates for it. */
+import { canBeTakenAway } from '../../contracts/device-model.ts';
 import type { CardConfig, DriveConfig, GuestConfig } from '../../contracts/toolstack.ts';
 import { parseCard, parseDrive } from './device-text.ts';
 import type { SettingReader } from './setting-reader.ts';
@@ -42,16 +43,16 @@ export function hvmBoot(reader: SettingReader, zoneSeconds: number): HvmBoot {
       vga,
       usbTablet: usbTablet(reader),
       serial: serial(reader),
-      xenPlatform: reader.flag('xen_platform_pci', !drives.some(onIdeAsQcow2)),
+      xenPlatform: reader.flag('xen_platform_pci', !drives.some(wouldBeLost)),
       drives,
       cards: reader.devices<CardConfig>('vif', 'cards', parseCard),
     },
   };
 }
 
-/** QEMU takes disks on IDE away from a system with Xen's drivers, and such a disk has no paravirtual one to go on with. */
-const onIdeAsQcow2 = ({ vdev, cdrom, format }: DriveConfig): boolean =>
-  vdev.startsWith('hd') && !cdrom && format === 'qcow2';
+/** There is no paravirtual one to go on with. */
+const wouldBeLost = ({ vdev, cdrom, format }: DriveConfig): boolean =>
+  canBeTakenAway(vdev, cdrom) && format === 'qcow2';
 
 function checkFirmware(reader: SettingReader): void {
   const bios = reader.string('bios') ?? 'seabios';

@@ -1,5 +1,5 @@
 /** Guests, as a toolstack asks for them: each request is checked against the asker's record in the trust list. */
-import type { GuestBoot, GuestBuilt, GuestSpec } from '../../contracts/builder.ts';
+import { type GuestBoot, type GuestBuilt, type GuestSpec, PV_GRUB } from '../../contracts/builder.ts';
 import type { DomId } from '../../xen/ports.ts';
 import { deviceModelPlan, guestNeedsMib, guestPlan, type PlannedGuest } from './guest-plans.ts';
 import { type KnownImages, PVH_GRUB, type StoredImage } from './known-images.ts';
@@ -11,8 +11,6 @@ import type { LoadedVm, VmContent, Vms } from './vms.ts';
 const KIB_PER_MIB = 1024;
 const noHvm = (type: GuestBoot['type']) =>
   `this host's processor offers no hardware virtualisation (AMD-V or VT-x): guests of type ${type} cannot run here`;
-/** The guest's own disk says what boots, whatever type the guest has. */
-const PV_GRUB = 'pvgrub';
 
 export class Guests {
   constructor(

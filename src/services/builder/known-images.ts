@@ -2,7 +2,7 @@
  * What a guest may be booted from. The images are part of Builder's own root file system, so nobody can change them while it runs;
  * a request names one and never carries a path. PV GRUB is one of them: it loads a kernel from the guest's disk inside the guest.
  */
-import type { KnownImage } from '../../contracts/builder.ts';
+import { type KnownImage, PV_GRUB } from '../../contracts/builder.ts';
 import { IMAGES } from '../../kit/service-vm.ts';
 import type { Files } from '../../xen/ports.ts';
 
@@ -22,7 +22,7 @@ export class KnownImages {
   private readonly images = new Map<string, StoredImage>();
 
   constructor(files: Pick<Files, 'list' | 'stat'>) {
-    for (const name of ['pvgrub', 'core']) this.add(files, 'kernel', name, `${IMAGES}/${name}.elf`);
+    for (const name of [PV_GRUB, 'core']) this.add(files, 'kernel', name, `${IMAGES}/${name}.elf`);
     this.add(files, 'kernel', PVH_GRUB, `${IMAGES}/${PVH_GRUB}.bin`);
     for (const [name, file] of Object.entries(FIRMWARE)) this.add(files, 'firmware', name, `${IMAGES}/${file}`);
     if (!files.stat(GUEST_IMAGES)) return;

@@ -2,7 +2,13 @@
  * The machine that Toolstack describes, as QEMU's command line. What comes from outside stands in JSON or is one of a few words, so that no value
  * can become an option. @source QEMU 7.2: qemu-options.hx, qapi/block-core.json, qapi/net.json
  */
-import type { CardModel, EmulatedCard, EmulatedDrive, Machine } from '../../contracts/device-model.ts';
+import {
+  type CardModel,
+  canBeTakenAway,
+  type EmulatedCard,
+  type EmulatedDrive,
+  type Machine,
+} from '../../contracts/device-model.ts';
 import { QEMU_PROGRAM } from '../../contracts/qemu-volume.ts';
 import { insideRoot } from './root.ts';
 
@@ -85,7 +91,7 @@ function drive({ name, device: disk, cdrom, format, readOnly }: EmulatedDrive, m
   // What fails is the guest's affair, as with a broken disk; QEMU would by itself stop the machine where the disk is full.
   const errors = { werror: 'report', rerror: 'report' };
   return [
-    ...(mayGo && !cdrom && !isSata(name) && format === 'raw'
+    ...(mayGo && canBeTakenAway(name, cdrom) && format === 'raw'
       ? ['-drive', diskThatMayGo(node, disk)]
       : ['-blockdev', JSON.stringify(blockNode(node, disk, format, cdrom || readOnly))]),
     ...device({ ...properties, drive: node, ...errors }),
@@ -93,8 +99,8 @@ function drive({ name, device: disk, cdrom, format, readOnly }: EmulatedDrive, m
 }
 
 /**
- * The same in QEMU's older words: when a guest's drivers have the disk taken away, QEMU 7.2 drops one reference to it too many if it was described as
- * a block node, and ends. A comma ends a value, two are one. @source QEMU 7.2 hw/i386/xen/xen_platform.c, pci_xen_ide_unplug()
+ * The same in QEMU's older words: when a guest's drivers have the disk taken away, QEMU 7.2 ends with a segmentation fault if it was described as a
+ * block node; by its source, it drops one reference too many. A comma ends a value, two are one. @source QEMU 7.2 hw/i386/xen/xen_platform.c, pci_xen_ide_unplug()
  */
 const diskThatMayGo = (node: string, disk: string): string =>
   `if=none,id=${node},driver=raw,cache.direct=off,discard=unmap,file.driver=host_device,file.filename=/dev/${disk.replaceAll(',', ',,')}`;

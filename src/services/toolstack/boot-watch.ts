@@ -7,6 +7,7 @@
  *
  * Of a guest whose PC is emulated nobody can see so much: it runs from its firmware's first instruction on, and is watched from then.
  */
+import { PV_GRUB } from '../../contracts/builder.ts';
 import { RpcError } from '../../kit/rpc.ts';
 import type { DomId, ShutdownReason } from '../../xen/ports.ts';
 import type { GuestConsole } from './console.ts';
@@ -23,9 +24,6 @@ export const SETTLE_MS = 5_000;
 const LOOK_MS = 1_000;
 /** Who uses less of its processors between two looks waits for somebody. */
 const RESTING_NS = 100_000_000n;
-
-/** PV GRUB knows disks only; the kernel that it loads connects the other devices much later. */
-const PV_GRUB = 'pvgrub';
 
 export class BootWatch {
   private shown = false;
@@ -95,6 +93,7 @@ export class BootWatch {
   }
 }
 
+/** PV GRUB knows disks only; the kernel that it loads connects the other devices much later. */
 const isPvGrub = ({ config: { boot } }: GuestRecord): boolean => boot.type !== 'hvm' && boot.kernel === PV_GRUB;
 
 function devicesOfBoot(record: GuestRecord): Device[] {

@@ -1,5 +1,5 @@
 /** A Qemu VM's own paravirtual devices, the emulated ones that it makes of them for its guest, and the guest's own in their place. */
-import type { Machine } from '../../contracts/device-model.ts';
+import { canBeTakenAway, type Machine } from '../../contracts/device-model.ts';
 import { QEMU_DEVICE, QEMU_VOLUME } from '../../contracts/qemu-volume.ts';
 import type { DriveConfig, GuestConfig } from '../../contracts/toolstack.ts';
 import { SHARED_WITH } from '../../contracts/volumes.ts';
@@ -21,18 +21,13 @@ export const driveDevice = (deviceModel: DomId, storage: DomId, place: number, d
     ? null
     : diskDevice(deviceModel, storage, { vdev: driveDisk(place), volume: drive.volume, access: drive.access });
 
-/**
- * What a system with Xen's drivers can have in place of the emulated device. QEMU takes away disks on IDE when it is asked to, and cards: no drive on
- * SATA, and no CD drive. An image in qcow2 has no back end but QEMU.
- * @source QEMU 7.2 hw/i386/xen/xen_platform.c, unplug_disks()
- */
+/** What a system with Xen's drivers can have in place of the emulated drive: an image in qcow2 has no back end but QEMU. */
 const hasTwin = (pc: EmulatedPc, { vdev, cdrom, format }: DriveConfig): boolean =>
-  pc.xenPlatform && isOnIde(vdev) && !cdrom && format === 'raw';
-const isOnIde = (vdev: string): boolean => vdev.startsWith('hd');
+  pc.xenPlatform && canBeTakenAway(vdev, cdrom) && format === 'raw';
 
 /** null: none. A system that had its disk taken away and found no other would stand without it. */
 export function platformProblem({ xenPlatform, drives, cards }: AskedPc): string | null {
-  const lost = drives.find(({ vdev, cdrom, format }) => isOnIde(vdev) && !cdrom && format === 'qcow2');
+  const lost = drives.find(({ vdev, cdrom, format }) => canBeTakenAway(vdev, cdrom) && format === 'qcow2');
   if (xenPlatform && lost)
     return `disk ${lost.vdev}: a disk in qcow2 on IDE is emulated alone, so xen_platform_pci must be 0 (or the disk on SATA, as sda)`;
   if (!xenPlatform && cards.some(({ model }) => model === null))

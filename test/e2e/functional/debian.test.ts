@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GuestConsole } from '../console.ts';
 import { ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
-import { outsideServer } from '../outside-server.ts';
+import { expectDownloadUnchanged, expectFsyncedFileBack } from '../guest-checks.ts';
 import { newHostFolder, takeDown } from '../test-host.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
@@ -12,8 +12,6 @@ const GUEST_FILE = join(ROOT, 'examples', 'debian.cfg');
 const PVH_FILE = join(ROOT, 'examples', 'pvh.cfg');
 const LOGIN_TIMEOUT_MS = 300_000;
 const COMMAND_TIMEOUT_MS = 60_000;
-const DOWNLOAD_BYTES = 4 * 1024 * 1024;
-const FILE_MIB = 8;
 /** The command line as bash echoes it, with the brackets that switch pasting on and off, and the prompt after its output. */
 const PROMPT = /root@guest:~# /;
 
@@ -117,21 +115,10 @@ describe('the same Debian as a guest of type pvh, with two processors', () => {
     expect(await rowOf('pvh-dm')).toBeUndefined();
   });
 
-  it('reads back from its disk what it wrote with fsync', async () => {
-    await inGuest(`dd if=/dev/urandom of=/written bs=1M count=${FILE_MIB} conv=fsync`);
-    const [before] = /[0-9a-f]{64}/.exec(await inGuest('sha256sum /written'))!;
-    await inGuest('echo 3 > /proc/sys/vm/drop_caches');
-    expect(await inGuest('sha256sum /written')).toContain(before);
-  });
+  it('reads back from its disk what it wrote with fsync', () => expectFsyncedFileBack(inGuest));
 
-  it('fetches over HTTP from outside the host, unchanged, with its address from DHCP', async () => {
-    const server = await outsideServer(DOWNLOAD_BYTES);
-    try {
-      expect(await inGuest(`busybox wget -q -O - ${server.url} | sha256sum`)).toContain(server.sha256);
-    } finally {
-      await server.close();
-    }
-  });
+  it('fetches over HTTP from outside the host, unchanged, with its address from DHCP', () =>
+    expectDownloadUnchanged(inGuest));
 
   it('shuts down when it is asked to, and is gone', async () => {
     expect(await tryEnnead('shutdown', '--wait', 'pvh')).toMatchObject({ status: 0 });

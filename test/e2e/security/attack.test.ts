@@ -16,6 +16,7 @@ import { runMachine } from './machine.ts';
 import {
   type Attempt,
   attemptsOf,
+  emulations,
   everyAttemptOf,
   isOwnGuest,
   isShownByTheBoot,
@@ -161,9 +162,10 @@ const heldBackByXenItself: readonly {
   { attack: 'iomem-permission', why: 'the memory is not its own' },
   { attack: 'ioport-permission', why: 'the port is not its own' },
   { attack: 'power-button', why: 'the victim is PV: it has none' },
-  ...(
-    ['take-requests', 'map-requests', 'raise-isa', 'raise-pci', 'raise-msi', 'raise-fault', 'read-parameter'] as const
-  ).map((attack) => ({ attack, why: 'the victim is PV: nothing is emulated for it' })),
+  ...(Object.keys(emulations) as (keyof typeof emulations)[]).map((attack) => ({
+    attack,
+    why: 'the victim is PV: nothing is emulated for it',
+  })),
   { attack: 'build', why: 'the victim has been built, and has all its memory' },
 ];
 

@@ -54,6 +54,17 @@ export const GUEST_VICTIM = vmOf('guest', 'victim')!;
 /** Where an attack is aimed: at other VMs, at those and oneself, at a label, or at the host as a whole. */
 type Aim = 'others' | 'everyone' | 'label' | 'host';
 
+/** What an emulator does to its guest. */
+export const emulations = {
+  'take-requests': 'others',
+  'map-requests': 'others',
+  'raise-isa': 'others',
+  'raise-pci': 'others',
+  'raise-msi': 'others',
+  'raise-fault': 'others',
+  'read-parameter': 'others',
+} as const satisfies Record<string, Aim>;
+
 /** In the order in which they are tried on one target: what ends a VM comes last. */
 export const attacks = {
   'phys-info': 'host',
@@ -81,13 +92,7 @@ export const attacks = {
   pause: 'others',
   unpause: 'others',
   'power-button': 'others',
-  'take-requests': 'others',
-  'map-requests': 'others',
-  'raise-isa': 'others',
-  'raise-pci': 'others',
-  'raise-msi': 'others',
-  'raise-fault': 'others',
-  'read-parameter': 'others',
+  ...emulations,
   relabel: 'everyone',
   shutdown: 'others',
   destroy: 'others',

@@ -1,6 +1,6 @@
 /** Every forbidden thing, done as directly as ennead-rt allows. What returns has succeeded; what throws carries Xen's answer. */
 import * as rt from 'ennead:rt';
-import { type AttackName, type Attempt, type Label, labels, type Vm, XENSTORE_LOGIC } from '../plan.ts';
+import { type AttackName, type Attempt, emulations, type Label, labels, type Vm, XENSTORE_LOGIC } from '../plan.ts';
 import type { Knowledge } from './knowledge.ts';
 
 const VIRQ_DOM_EXC = 3;
@@ -122,13 +122,6 @@ const onVm: Partial<Record<AttackName, OnVm>> = {
   pause: ({ domid }) => rt.domainPause(domid),
   unpause: ({ domid }) => rt.domainUnpause(domid),
   'power-button': ({ domid }) => rt.domainPowerButton(domid),
-  'take-requests': (target) => emulate('take-requests', target),
-  'map-requests': (target) => emulate('map-requests', target),
-  'raise-isa': (target) => emulate('raise-isa', target),
-  'raise-pci': (target) => emulate('raise-pci', target),
-  'raise-msi': (target) => emulate('raise-msi', target),
-  'raise-fault': (target) => emulate('raise-fault', target),
-  'read-parameter': (target) => emulate('read-parameter', target),
   relabel: ({ domid }, { knowledge }) => rt.flaskRelabel(domid, sidOf('builder', knowledge)),
   shutdown: ({ domid }) => rt.domainShutdown(domid, SHUTDOWN_POWEROFF),
   destroy: ({ domid }) => rt.domainDestroy(domid),
@@ -169,5 +162,6 @@ function answerTo({ attack, target }: Attempt, circumstances: Circumstances, see
   if (target === 'host') return answerOf(() => void onHost[attack]!(circumstances));
   if (typeof target === 'string') return answerOf(() => create(target, circumstances));
   if (attack === 'list') return seen.has(target.domid) ? 'ok' : 'hidden';
+  if (attack in emulations) return answerOf(() => emulate(attack, target));
   return answerOf(() => onVm[attack]!(target, circumstances));
 }
