@@ -5,7 +5,7 @@ import type { Figures } from './table.ts';
 
 /** The first guest after a boot reads QEMU from the disk, those after it find it in memory. */
 const CREATED_AGAIN = 2;
-const MARK_MS = 240_000;
+const MARK_MS = 600_000;
 const S = 1000;
 
 export async function measureRound(

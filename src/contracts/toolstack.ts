@@ -137,6 +137,10 @@ export interface StoreNode {
   readonly value: string;
   readonly permissions: readonly string[];
 }
+export interface StoreTreePart {
+  readonly nodes: readonly StoreNode[];
+  readonly more: boolean;
+}
 /** What guests may have in the store, and what each domain has that has a connection or anything else in it. */
 export interface StoreQuota {
   readonly limits: Limits;
@@ -172,7 +176,8 @@ export const toolstackMethods = {
   'xenstore.setQuota': z.strictObject({ name: z.enum(limitNames), value: z.number().check(z.int(), z.minimum(0)) }),
   'xenstore.read': z.strictObject({ path: storePath }),
   'xenstore.list': z.strictObject({ path: storePath }),
-  'xenstore.tree': z.strictObject({ path: storePath }),
+  /** `further`: what follows the part that this session got last. */
+  'xenstore.tree': z.strictObject({ path: storePath, further: z.boolean() }),
   'xenstore.write': z.strictObject({
     path: storePath,
     value: z.string().check(z.maxLength(STORE_VALUE_CHARACTERS_MAX)),
@@ -215,7 +220,7 @@ export interface ToolstackAnswers {
   'xenstore.setQuota': Record<string, never>;
   'xenstore.read': { readonly value: string };
   'xenstore.list': { readonly names: readonly string[] };
-  'xenstore.tree': { readonly nodes: readonly StoreNode[] };
+  'xenstore.tree': StoreTreePart;
   'xenstore.write': Record<string, never>;
   'xenstore.remove': Record<string, never>;
   'xenstore.chmod': Record<string, never>;

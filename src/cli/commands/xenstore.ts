@@ -1,5 +1,6 @@
 /** The store, as the xenstore-* tools show and change it. */
 import { type Command, InvalidArgumentError } from 'commander';
+import type { StoreNode } from '../../contracts/toolstack.ts';
 import { boundsText, isWithinBounds, type LimitName, limitNames } from '../../contracts/xenstore-limits.ts';
 import type { CliEnvironment } from '../environment.ts';
 import { CliError } from '../exit-codes.ts';
@@ -28,10 +29,26 @@ function addLooking(xenstore: Command, environment: CliEnvironment): void {
     .option('-p, --permissions', 'the permissions, too')
     .addOption(json())
     .addHelpText('after', examples('ennead xenstore ls', 'ennead xenstore ls -f -p /local/domain/16'))
-    .action(async (path: string, options: TreeFormat & Output) => {
-      const { nodes } = await withToolstack(environment, (toolstack) => toolstack.call('xenstore.tree', { path }));
-      print(environment, options, nodes, () => formatTree(path, nodes, options));
-    });
+    .action((path: string, options: TreeFormat & Output) =>
+      withToolstack(environment, (toolstack) => showTree(environment, toolstack, path, options)),
+    );
+}
+
+/** Lines as they come: a whole store takes seconds. */
+async function showTree(
+  environment: CliEnvironment,
+  toolstack: ToolstackClient,
+  path: string,
+  options: TreeFormat & Output,
+): Promise<void> {
+  const all: StoreNode[] = [];
+  for (let more = true, further = false; more; further = true) {
+    const part = await toolstack.call('xenstore.tree', { path, further });
+    if (options.json) all.push(...part.nodes);
+    else environment.out(formatTree(path, part.nodes, options));
+    more = part.more;
+  }
+  if (options.json) print(environment, options, all, () => '');
 }
 
 function addQuota(xenstore: Command, environment: CliEnvironment): void {

@@ -95,7 +95,7 @@ function storeHandlers(
     'xenstore.setQuota': ({ name, value }) => done(setXenstoreQuota(ports.xenstore, name, value)),
     'xenstore.read': async ({ path }) => ({ value: await store.read(path) }),
     'xenstore.list': async ({ path }) => ({ names: await store.list(path) }),
-    'xenstore.tree': async ({ path }) => ({ nodes: await store.tree(path) }),
+    'xenstore.tree': ({ path, further }) => store.tree(path, further),
     'xenstore.write': ({ path, value }) => done(store.write(path, value)),
     'xenstore.remove': ({ path }) => done(store.remove(path)),
     'xenstore.chmod': ({ path, permissions, recursive }) => done(store.protect(path, permissions, recursive)),

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { RPC_MESSAGE_BYTES_MAX } from '../../kit/rpc.ts';
 import { PortError } from '../../xen/ports.ts';
 import type { NodePermission, XenStore } from '../../xen/xenstore-port.ts';
 import { StoreAccess } from './store-access.ts';
@@ -27,17 +28,32 @@ function storeWith({ names = ['a'], value = '', refusal = '' } = {}) {
 
 it('shows a tree', async () => {
   const { access } = storeWith({ names: ['a', 'b'], value: 'x' });
-  expect(await access.tree('/top')).toEqual([
-    { path: '/top/a', value: 'x', permissions: ['n5'] },
-    { path: '/top/b', value: 'x', permissions: ['n5'] },
-  ]);
+  expect(await access.tree('/top', false)).toEqual({
+    nodes: [
+      { path: '/top/a', value: 'x', permissions: ['n5'] },
+      { path: '/top/b', value: 'x', permissions: ['n5'] },
+    ],
+    more: false,
+  });
 });
 
-it('refuses a tree that fits into no message, counted as the message will have it', async () => {
+it('shows a tree in parts that fit into a message, counted as the message will have it', async () => {
   const names = Array.from({ length: 20 }, (_, index) => `n${index}`);
   const { access } = storeWith({ names, value: '\u0001'.repeat(2048) });
-  await expect(access.tree('/top')).rejects.toMatchObject({ code: 'too-large' });
-  await expect(storeWith({ names, value: 'x'.repeat(2048) }).access.tree('/top')).resolves.toHaveLength(20);
+  const seen: string[] = [];
+  for (let more = true, further = false; more; further = true) {
+    const part = await access.tree('/top', further);
+    expect(JSON.stringify(part).length).toBeLessThan(RPC_MESSAGE_BYTES_MAX);
+    seen.push(...part.nodes.map(({ path }) => path));
+    more = part.more;
+  }
+  expect(seen).toEqual(names.map((name) => `/top/${name}`));
+});
+
+it('begins a tree again when it is asked to, and has nothing further of one that is over', async () => {
+  const { access } = storeWith({ names: ['a'] });
+  for (const further of [false, true, false])
+    expect((await access.tree('/top', further)).nodes).toHaveLength(further ? 0 : 1);
 });
 
 it.each([

@@ -1,12 +1,12 @@
 /** The store as an operator sees and changes it through Toolstack: with Toolstack's own rights, and no more. */
-import type { StoreNode } from '../../contracts/toolstack.ts';
+import type { StoreNode, StoreTreePart } from '../../contracts/toolstack.ts';
 import { RpcError } from '../../kit/rpc.ts';
 import { decodePermission, encodePermission } from '../../wire/xenstore-permissions.ts';
 import { PortError } from '../../xen/ports.ts';
 import type { NodePermission, XenStore } from '../../xen/xenstore-port.ts';
 
-/** Of one answer, which has to fit into a message. */
-const TREE_BYTES_MAX = 128 * 1024;
+/** Of a tree, in one answer: then follows no further node. Under emulation each takes milliseconds, and somebody waits for the first ones. */
+const PART_BYTES = 8 * 1024;
 /** A node in its answer, beside its value: names, quotes, permissions. */
 const NODE_BYTES = 128;
 const SESSION_WATCHES_MAX = 16;
@@ -15,6 +15,7 @@ type Permissions = readonly string[];
 
 export class StoreAccess {
   private readonly watches: (() => Promise<void>)[] = [];
+  private walk: AsyncGenerator<StoreNode, void> | null = null;
   private asking = 0;
   private closed = false;
 
@@ -32,27 +33,20 @@ export class StoreAccess {
     return present(path, await asked(path, this.store.list(path)));
   }
 
-  /** Everything below `path`, parents before their children. */
-  async tree(path: string): Promise<StoreNode[]> {
+  /** Everything below `path`, parents before their children, in parts. `further`: the next one of what this session has begun. */
+  async tree(path: string, further: boolean): Promise<StoreTreePart> {
+    if (!further) {
+      await this.list(path);
+      this.walk = this.below(path);
+    }
     const nodes: StoreNode[] = [];
-    let bytes = 0;
-    const visit = async (parent: string): Promise<void> => {
-      for (const name of (await asked(parent, this.store.list(parent))) ?? []) {
-        const child = `${parent === '/' ? '' : parent}/${name}`;
-        const value = await asked(child, this.store.read(child));
-        const permissions = await asked(child, this.store.permissions(child));
-        // It went between two looks.
-        if (value === null || permissions === null) continue;
-        bytes += NODE_BYTES + child.length + JSON.stringify(value).length;
-        if (bytes > TREE_BYTES_MAX)
-          throw new RpcError('too-large', `there is too much below ${path}; name a deeper path`);
-        nodes.push({ path: child, value, permissions: permissions.map(encodePermission) });
-        await visit(child);
-      }
-    };
-    await this.list(path);
-    await visit(path);
-    return nodes;
+    for (let bytes = 0; bytes < PART_BYTES; ) {
+      const { value: node } = (await this.walk?.next()) ?? {};
+      if (!node) return { nodes, more: false };
+      bytes += NODE_BYTES + node.path.length + JSON.stringify(node.value).length;
+      nodes.push(node);
+    }
+    return { nodes, more: true };
   }
 
   write(path: string, value: string): Promise<void> {
@@ -70,8 +64,9 @@ export class StoreAccess {
         'bad-config',
         `${permissions.join(' ')} are no permissions: a letter of n, r, w, b and a domid each`,
       );
-    const paths = [path, ...(everythingBelow ? (await this.tree(path)).map((node) => node.path) : [])];
-    for (const each of paths) await asked(each, this.store.setPermissions(each, decoded));
+    const change = (each: string): Promise<void> => asked(each, this.store.setPermissions(each, decoded));
+    await change(path);
+    if (everythingBelow) for await (const node of this.below(path)) await change(node.path);
   }
 
   async watch(path: string): Promise<void> {
@@ -85,6 +80,18 @@ export class StoreAccess {
     }
     // The session may have ended meanwhile.
     if (this.closed) this.close();
+  }
+
+  private async *below(parent: string): AsyncGenerator<StoreNode, void> {
+    for (const name of (await asked(parent, this.store.list(parent))) ?? []) {
+      const path = `${parent === '/' ? '' : parent}/${name}`;
+      const value = await asked(path, this.store.read(path));
+      const permissions = await asked(path, this.store.permissions(path));
+      // It went between two looks.
+      if (value === null || permissions === null) continue;
+      yield { path, value, permissions: permissions.map(encodePermission) };
+      yield* this.below(path);
+    }
   }
 
   /** What the session has begun. */

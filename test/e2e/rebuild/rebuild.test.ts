@@ -10,8 +10,8 @@ import { hostDirectoryAt } from '../../../src/host/host-directory.ts';
 import { GuestConsole } from '../console.ts';
 import { ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
 import { createProbe, inProbe, probeConsole } from '../probe.ts';
+import { imagesWith } from '../replaced-service.ts';
 import { addProbeGuest, newHostFolder, stopByCommand, takeDown } from '../test-host.ts';
-import { imagesWithMortalLogic } from './images.ts';
 import { LAST_WORDS } from './plan.ts';
 
 const FOLDER = '/local/domain/5/data';
@@ -43,7 +43,8 @@ describe('XenStore-Logic’s VM crashes while it serves a request', () => {
     path = await newHostFolder();
     const directory = hostDirectoryAt(path);
     await addProbeGuest(directory.guestImages);
-    await startHost({ images: await imagesWithMortalLogic(), directory });
+    const images = await imagesWith({ service: 'xenstore-logic', entry: 'test/e2e/rebuild/mortal-logic.ts' });
+    await startHost({ images, directory });
     await ennead('volume', 'create', 'old-disk', '8M');
     await ennead('volume', 'create', 'new-disk', '8M');
     await createProbe({ name: 'old', disks: ['old-disk'], network: true });

@@ -6,6 +6,7 @@ export default defineConfig({
       'test/e2e/xenstore/differential.test.ts',
       'test/e2e/kills/kills.test.ts',
       'test/e2e/rebuild/rebuild.test.ts',
+      'test/e2e/confinement/confinement.test.ts',
     ],
     testTimeout: 300_000,
     // The images may have to be built first; then hosts boot, one after the other.

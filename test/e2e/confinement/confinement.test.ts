@@ -1,0 +1,154 @@
+/**
+ * A Qemu VM that is its own enemy, on a host like an operator's: it knows every path in XenStore, and XenStore refuses it everything there that is
+ * not its own. What Xen itself refuses such a VM: test/e2e/security.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
+import type { StoreNode } from '../../../src/contracts/toolstack.ts';
+import { startHost } from '../../../src/host/host.ts';
+import { hostDirectoryAt } from '../../../src/host/host-directory.ts';
+import { GuestConsole } from '../console.ts';
+import { ennead, enneadJson } from '../ennead.ts';
+import { tryCreate } from '../guest-file.ts';
+import { createProbe, inProbe, probeConsole } from '../probe.ts';
+import { imagesWith } from '../replaced-service.ts';
+import { addProbeGuest, newHostFolder, takeDown } from '../test-host.ts';
+import { ANSWER, type Answer, attempts, isOwn, ORDERS_ARE_THERE, type Orders, partOfOrders, WATCHED } from './plan.ts';
+
+/** A node's value has at most 2048 bytes. */
+const PART_BYTES = 1900;
+const DISK_MIB = 4;
+const DISK_BYTES = 64 * 1024;
+const BOOT_SIGNATURE_AT = 510;
+
+/** A disk whose boot sector halts, and takes no processor from anybody: sti; hlt; jmp to hlt. */
+function haltingDisk(): Uint8Array {
+  const disk = new Uint8Array(DISK_BYTES);
+  disk.set([0xfb, 0xf4, 0xeb, 0xfd]);
+  disk.set([0x55, 0xaa], BOOT_SIGNATURE_AT);
+  return disk;
+}
+
+async function createEmulated(name: string): Promise<void> {
+  const { status, stderr } = await tryCreate(
+    [`name = "${name}"`, 'type = "hvm"', 'memory = 64', `disk = [ '${name},raw,hda,rw' ]`, "vif = [ '' ]", ''].join(
+      '\n',
+    ),
+  );
+  if (status !== 0) throw new Error(`the guest ${name} was not created (${status}): ${stderr}`);
+}
+
+const domidOf = async (name: string): Promise<number> =>
+  ((await enneadJson('list')) as { name: string; domid: number }[]).find((row) => row.name === name)!.domid;
+
+const tree = async (): Promise<StoreNode[]> => (await enneadJson('xenstore', 'ls')) as StoreNode[];
+
+/** Paths in parts that fit into nodes. */
+function inParts(paths: readonly string[]): string[] {
+  const parts: string[] = [];
+  for (const path of paths) {
+    const longer = `${parts.at(-1)}\n${path}`;
+    if (parts.length > 0 && longer.length <= PART_BYTES) parts[parts.length - 1] = longer;
+    else parts.push(path);
+  }
+  return parts;
+}
+
+describe('a Qemu VM that tries what it may not', () => {
+  let path: string;
+  let attacker: number;
+  let prey: GuestConsole;
+  let others: StoreNode[];
+  let answer: Answer;
+
+  const othersNow = async (): Promise<StoreNode[]> => (await tree()).filter((node) => !isOwn(attacker, node.path));
+
+  async function order(paths: readonly string[], victim: number): Promise<Answer> {
+    const home = `/local/domain/${attacker}`;
+    const parts = inParts(paths);
+    const orders: Orders = { parts: parts.length, victim };
+    const nodes = [
+      ...parts.map((text, part) => [`${home}/${partOfOrders(part)}`, text.replaceAll('\n', '\\n')]),
+      [`${home}/${ORDERS_ARE_THERE}`, JSON.stringify(orders)],
+    ];
+    // Once at once, and once when it is written.
+    const answered = new GuestConsole('nobody', ['xenstore', 'watch', '-n', '2', `${home}/${ANSWER}`]);
+    await answered.expect(/attacker|answer/);
+    await ennead('xenstore', 'write', ...(nodes.flat() as string[]));
+    expect(await answered.status()).toBe(0);
+    return JSON.parse(await ennead('xenstore', 'read', `${home}/${ANSWER}`)) as Answer;
+  }
+
+  beforeAll(async () => {
+    console.time('t');
+    path = await newHostFolder();
+    const directory = hostDirectoryAt(path);
+    await addProbeGuest(directory.guestImages);
+    const images = await imagesWith({ service: 'qemu', entry: 'test/e2e/confinement/attacking-qemu.ts' });
+    await startHost({ images, directory });
+    console.timeLog('t', 'started');
+    await writeFile(join(path, 'halting.raw'), haltingDisk());
+    for (const guest of ['emulated', 'neighbour']) await ennead('volume', 'import', guest, join(path, 'halting.raw'));
+    await ennead('volume', 'create', 'prey', '8M');
+    await createEmulated('emulated');
+    console.timeLog('t', 'emulated');
+    attacker = await domidOf('emulated-dm');
+    // All of what follows happens while it watches.
+    await createEmulated('neighbour');
+    console.timeLog('t', 'neighbour');
+    await createProbe({ name: 'gone' });
+    await ennead('destroy', 'gone');
+    await createProbe({ name: 'prey', disks: ['prey'], network: true });
+    console.timeLog('t', 'prey');
+    prey = await probeConsole('prey');
+    others = await othersNow();
+    console.timeLog('t', 'tree');
+    answer = await order(
+      others.map((node) => node.path),
+      await domidOf('prey'),
+    );
+  });
+
+  afterAll(async () => {
+    console.timeLog('t', 'tests');
+    await prey.close();
+    await takeDown(path);
+    console.timeLog('t', 'down');
+  });
+
+  it('the store has a home for every other VM, but for XenStore’s own two', async () => {
+    const homes = others.flatMap((node) => /^\/local\/domain\/(\d+)\/name$/.exec(node.path)?.[1] ?? []);
+    const running = ((await enneadJson('list')) as { domid: number }[]).map(({ domid }) => domid);
+    const none = new Set([attacker, XENSTORE_STATE_DOMID, XENSTORE_LOGIC_DOMID]);
+    expect(homes.map(Number).sort()).toEqual(running.filter((domid) => !none.has(domid)).sort());
+    console.log(`${others.length} nodes, ${others.length * attempts.length} attempts`);
+  });
+
+  it('none of them can it read, list, change, remove or add to', () => {
+    expect(answer).toMatchObject({ refused: others.length * attempts.length, otherwise: [] });
+  });
+
+  it('nor in a transaction', () => {
+    expect(answer.transaction).toEqual(['EACCES', 'EACCES', 'done']);
+  });
+
+  it('it commands neither XenStore nor, through it, a domain', () => {
+    expect(Object.values(answer.commands)).toEqual(Object.keys(answer.commands).map(() => 'EACCES'));
+  });
+
+  it('its watches tell of nobody else', () => {
+    expect(answer.heard).toEqual([...WATCHED].sort());
+  });
+
+  it('the same attempts in a folder of its own succeed', () => {
+    expect(answer.own).toEqual(Object.fromEntries(attempts.map((attempt) => [attempt, 'done'])));
+  });
+
+  it('nothing in the store has changed but its own, and the others go on', async () => {
+    expect(await othersNow()).toEqual(others);
+    expect(await inProbe(prey, `disk-fill /dev/xvda ${DISK_MIB}`)).toMatch(/^[0-9a-f]{64}$/);
+    for (const guest of ['emulated', 'neighbour']) await ennead('destroy', guest);
+  });
+});
