@@ -179,11 +179,15 @@ const checks: Readonly<Record<AttackName, (sides: Sides) => Check>> = {
     ...onDomain('domain2', 'resource_map')(sides),
     after: sides.hvm ? null : NOT_EMULATED,
   }),
+  'map-grants': onDomain('domain2', 'resource_map'),
   'raise-isa': emulation('dm'),
   'raise-pci': emulation('dm'),
   'raise-msi': emulation('dm'),
   'raise-fault': emulation('dm'),
+  'move-memory': onDomain('mmu', 'physmap'),
   'read-parameter': emulation('getparam'),
+  'write-parameter': emulation('setparam'),
+  'reset-channels': onDomain('event', 'reset'),
   relabel: ({ actor, target }) => ({
     rules: [
       rule(typeOf(actor), typeOf(target), 'domain2', 'relabelfrom'),

@@ -54,7 +54,7 @@ export const GUEST_VICTIM = vmOf('guest', 'victim')!;
 /** Where an attack is aimed: at other VMs, at those and oneself, at a label, or at the host as a whole. */
 type Aim = 'others' | 'everyone' | 'label' | 'host';
 
-/** What an emulator does to its guest. */
+/** What an emulator does to its guest, or may want to: there is nothing of it in a PV domain. */
 export const emulations = {
   'take-requests': 'others',
   'map-requests': 'others',
@@ -62,8 +62,13 @@ export const emulations = {
   'raise-pci': 'others',
   'raise-msi': 'others',
   'raise-fault': 'others',
+  'move-memory': 'others',
   'read-parameter': 'others',
+  'write-parameter': 'others',
 } as const satisfies Record<string, Aim>;
+
+/** With the emulators' libraries, on domains of any kind. */
+export const intrusions = { 'map-grants': 'others', 'reset-channels': 'others' } as const satisfies Record<string, Aim>;
 
 /** In the order in which they are tried on one target: what ends a VM comes last. */
 export const attacks = {
@@ -93,6 +98,7 @@ export const attacks = {
   unpause: 'others',
   'power-button': 'others',
   ...emulations,
+  ...intrusions,
   relabel: 'everyone',
   shutdown: 'others',
   destroy: 'others',

@@ -86,6 +86,7 @@ export const rights: Readonly<Record<Label, Rights>> = {
     'channel-for-third': ['own-guest'],
     'take-requests': ['own-guest'],
     'map-requests': ['own-guest'],
+    'map-grants': ['own-guest'],
     'raise-isa': ['own-guest'],
     'raise-pci': ['own-guest'],
     'raise-msi': ['own-guest'],

@@ -1,6 +1,15 @@
 /** Every forbidden thing, done as directly as ennead-rt allows. What returns has succeeded; what throws carries Xen's answer. */
 import * as rt from 'ennead:rt';
-import { type AttackName, type Attempt, emulations, type Label, labels, type Vm, XENSTORE_LOGIC } from '../plan.ts';
+import {
+  type AttackName,
+  type Attempt,
+  emulations,
+  intrusions,
+  type Label,
+  labels,
+  type Vm,
+  XENSTORE_LOGIC,
+} from '../plan.ts';
 import type { Knowledge } from './knowledge.ts';
 
 const VIRQ_DOM_EXC = 3;
@@ -162,6 +171,6 @@ function answerTo({ attack, target }: Attempt, circumstances: Circumstances, see
   if (target === 'host') return answerOf(() => void onHost[attack]!(circumstances));
   if (typeof target === 'string') return answerOf(() => create(target, circumstances));
   if (attack === 'list') return seen.has(target.domid) ? 'ok' : 'hidden';
-  if (attack in emulations) return answerOf(() => emulate(attack, target));
+  if (attack in emulations || attack in intrusions) return answerOf(() => emulate(attack, target));
   return answerOf(() => onVm[attack]!(target, circumstances));
 }
