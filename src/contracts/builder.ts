@@ -158,10 +158,12 @@ export const BUILDER_LINK = 'builder';
 /** method → what it takes. Answers are the types above, named in the comment. */
 export const builderMethods = {
   /**
-   * GuestBuilt. The guest stays paused; the caller writes its XenStore nodes (it owns the guest's home), then unpauses it. Its Qemu VM runs, and
-   * gets its disks and cards from the caller, who describes them below `device` in that VM's home.
+   * GuestBuilt. The guest stays paused; the caller writes its XenStore nodes (it owns the guest's home), then unpauses it. Its Qemu VM stays paused,
+   * too: it gets its disks and cards from the caller, who describes them below `device` in that VM's home and then starts it.
    */
   'guest.create': guestSpec,
+  /** {}. The domid is the guest's. */
+  'guest.startDeviceModel': domidParams,
   /** {} */
   'guest.unpause': domidParams,
   'guest.pause': domidParams,

@@ -62,7 +62,7 @@ export const serviceCatalogue = {
     options: [UNRESTRICTED_PRIVCMD],
   },
   qemu: {
-    job: 'emulates a PC for one guest whose system has no Xen drivers',
+    job: 'emulates a PC for one guest, whose system need not know of Xen',
     kernel: 'driver',
     memoryMib: 96,
     options: [UNRESTRICTED_PRIVCMD, 'swiotlb=noforce'],

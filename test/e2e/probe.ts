@@ -1,5 +1,5 @@
 /** A guest of the tests (test/guest) on a running host. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { GuestConsole } from './console.ts';
 import { tryCreate } from './guest-file.ts';
 
@@ -14,6 +14,12 @@ export interface ProbeOptions {
   readonly onReboot?: 'restart' | 'destroy';
 }
 
+/** The same whenever a guest of this name comes: QEMU's DHCP server has 16 addresses, and forgets none of the cards that it gave one to. */
+function addressOf(name: string): string {
+  const bytes = createHash('sha256').update(name).digest().subarray(0, 3);
+  return ['00', '16', '3e', ...Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))].join(':');
+}
+
 export function probeConfig({ name, disks = [], network = false, onReboot = 'restart' }: ProbeOptions): string {
   const disk = disks.map((volume, index) => `'${volume},raw,xvd${String.fromCharCode(97 + index)},rw'`);
   return [
@@ -25,7 +31,7 @@ export function probeConfig({ name, disks = [], network = false, onReboot = 'res
     'ramdisk = "probe"',
     `extra = "console=hvc0 quiet${network ? ' ip=dhcp' : ''}"`,
     `disk = [ ${disk.join(', ')} ]`,
-    `vif = [ ${network ? "''" : ''} ]`,
+    `vif = [ ${network ? `'mac=${addressOf(name)}'` : ''} ]`,
     `on_reboot = "${onReboot}"`,
     '',
   ].join('\n');

@@ -69,7 +69,7 @@ describe('guest.create of type hvm', () => {
     });
   });
 
-  it('and its Qemu VM, which runs and has that guest as its target', async () => {
+  it('and its Qemu VM, which is paused, too, and has that guest as its target', async () => {
     await create();
     expect(world.specs.get(QEMU)).toMatchObject({
       kind: 'pv',
@@ -77,18 +77,22 @@ describe('guest.create of type hvm', () => {
       memoryMib: serviceCatalogue.qemu.memoryMib,
     });
     expect(world.builds.get(QEMU)).toMatchObject({ kernelPath: '/images/driver.elf', console: { port: 0 } });
-    expect(world.xen.domains.info(QEMU)).toMatchObject({ paused: false });
+    expect(world.xen.domains.info(QEMU)).toMatchObject({ paused: true });
     expect(world.xen.domains.holders(GUEST)).toEqual([QEMU]);
     expect(world.xen.xenstore.introduced.has(QEMU)).toBe(true);
   });
 
-  it('the Qemu VM does not start before Xen has confined it', async () => {
-    let paused: boolean | undefined;
-    world.onSetTarget = () => {
-      paused = world.xen.domains.info(QEMU)?.paused;
-    };
+  it('the Qemu VM starts when its guest’s owner asks for it, before the guest', async () => {
     await create();
-    expect(paused).toBe(true);
+    await toolstack.call('guest.startDeviceModel', { domid: GUEST });
+    expect(world.xen.domains.info(QEMU)).toMatchObject({ paused: false });
+    expect(world.xen.domains.info(GUEST)).toMatchObject({ paused: true });
+  });
+
+  it('a guest without one has none that could be started, and nobody starts that of another’s', async () => {
+    await create({ boot: { type: 'pv', kernel: 'core', cmdline: '' } });
+    for (const domid of [GUEST, BUILDER])
+      await expect(toolstack.call('guest.startDeviceModel', { domid })).rejects.toMatchObject({ code: 'not-yours' });
   });
 
   it('writes down that the Qemu VM reaches all memory of its guest, and who reaches its own', async () => {
@@ -241,6 +245,7 @@ describe('a pair', () => {
 
   it('the Qemu VM runs on while its guest is paused', async () => {
     await create();
+    await toolstack.call('guest.startDeviceModel', { domid: GUEST });
     await toolstack.call('guest.unpause', { domid: GUEST });
     await toolstack.call('guest.pause', { domid: GUEST });
     expect(world.xen.domains.info(GUEST)).toMatchObject({ paused: true });
@@ -265,6 +270,7 @@ describe('a pair', () => {
 
   it('shows its Qemu VM among the services, with its memory', async () => {
     await create();
+    await toolstack.call('guest.startDeviceModel', { domid: GUEST });
     const { services } = (await toolstack.call('services.list')) as { services: ServiceStatus[] };
     const { job, memoryMib } = serviceCatalogue.qemu;
     expect(services.at(-1)).toMatchObject({ name: 'web-dm', job, memoryMib, domid: QEMU, state: 'running' });

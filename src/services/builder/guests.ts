@@ -37,19 +37,22 @@ export class Guests {
   private async build(guest: PlannedGuest): Promise<LoadedVm> {
     const loaded = await this.vms.load(await this.vms.create(guestPlan(guest)));
     const { domid, deviceModel } = guest;
-    if (deviceModel !== null) await this.vms.orTakeApart(domid, () => this.startDeviceModel(guest, deviceModel));
+    if (deviceModel !== null) await this.vms.orTakeApart(domid, () => this.buildDeviceModel(guest, deviceModel));
     return loaded;
   }
 
-  /** It starts before its guest does, and without disks and cards: the caller plugs them in while it boots. */
-  private async startDeviceModel(guest: PlannedGuest, domid: DomId): Promise<void> {
-    const { domains } = this.ports;
+  private async buildDeviceModel(guest: PlannedGuest, domid: DomId): Promise<void> {
     await this.vms.load(await this.vms.create(deviceModelPlan(guest, domid)));
-    await this.vms.orTakeApart(domid, async () => {
-      // From here on it may do to this one domain what its manifest says of its own guest.
-      domains.setTarget(domid, guest.domid);
-      domains.unpause(domid);
-    });
+    // From here on it may do to this one domain what its manifest says of its own guest.
+    await this.vms.orTakeApart(domid, async () => this.ports.domains.setTarget(domid, guest.domid));
+  }
+
+  /** Its disks and cards are described by now: what comes while a Linux lists its devices, it may never see (decision 11). */
+  startDeviceModel(caller: DomId, guest: DomId): Promise<void> {
+    this.checkOwn(caller, guest);
+    const domid = this.ledger.emulatorOf(guest);
+    if (domid === null) throw refusal('not-yours', `domain ${guest} has no Qemu VM`);
+    return this.startPaused(domid);
   }
 
   private takeDomid(): DomId {
@@ -69,6 +72,10 @@ export class Guests {
 
   unpause(caller: DomId, domid: DomId): Promise<void> {
     this.checkOwn(caller, domid);
+    return this.startPaused(domid);
+  }
+
+  private startPaused(domid: DomId): Promise<void> {
     const { domains } = this.ports;
     return orRefused(`domain ${domid}`, async () => {
       if (domains.info(domid)?.paused) domains.unpause(domid);

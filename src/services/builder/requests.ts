@@ -29,6 +29,9 @@ export function toolstackMethods(parts: RequestedParts, caller: DomId): RpcMetho
   };
   return {
     'guest.create': rpcMethod(builderMethods['guest.create'], (spec) => whileUp(() => guests.create(caller, spec))),
+    'guest.startDeviceModel': rpcMethod(builderMethods['guest.startDeviceModel'], ({ domid }) =>
+      whileUp(() => guests.startDeviceModel(caller, domid)),
+    ),
     'guest.unpause': rpcMethod(builderMethods['guest.unpause'], ({ domid }) =>
       whileUp(() => guests.unpause(caller, domid)),
     ),

@@ -3,7 +3,7 @@ import { defineManifest } from '../../kit/manifest.ts';
 export const manifest = defineManifest({
   name: 'qemu',
   number: 9,
-  job: 'emulates a PC for one guest whose system has no Xen drivers',
+  job: 'emulates a PC for one guest, whose system need not know of Xen',
   kernel: 'driver',
   memoryMib: 96,
   lifetime: 'as its guest',

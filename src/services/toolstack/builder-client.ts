@@ -20,6 +20,7 @@ export interface Driver {
 
 export interface Builder {
   createGuest(spec: GuestSpec): Promise<GuestBuilt>;
+  startDeviceModel(ofGuest: DomId): Promise<void>;
   unpause(of: DomId): Promise<void>;
   pause(of: DomId): Promise<void>;
   pressPowerButton(of: DomId): Promise<void>;
@@ -79,6 +80,7 @@ export function builderClient(peer: RpcPeer): Builder {
   };
   return {
     createGuest: (spec) => ask('guest.create', answers.built, spec, BUILD_TIMEOUT_MS),
+    startDeviceModel: async (of) => void (await ask('guest.startDeviceModel', answers.done, { domid: of })),
     unpause: async (of) => void (await ask('guest.unpause', answers.done, { domid: of })),
     pause: async (of) => void (await ask('guest.pause', answers.done, { domid: of })),
     pressPowerButton: async (of) => void (await ask('guest.powerButton', answers.done, { domid: of })),

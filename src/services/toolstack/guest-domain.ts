@@ -77,6 +77,7 @@ async function completeDomain(
   await xenstore.make(guestNodes(record.config, built, ports.ownDomid));
   const devices = guestDevices(record);
   for (const device of devices) await plugDevice(xenstore, device, ports.ownDomid);
+  if (record.deviceModel !== null) await ports.builder.startDeviceModel(built.domid);
   await Promise.all(devices.map((device) => backendReady(xenstore, device, BACKEND_READY_TIMEOUT_MS)));
   await attend(ports, record, attendants, false);
   await attendants.deviceModel?.start(machineOf(record));

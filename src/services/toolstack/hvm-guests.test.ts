@@ -47,6 +47,8 @@ function shown(name: string): string {
 describe('a pair', () => {
   test('has its devices, its machine is started, then it runs; destroyed, nothing of either is left', async () => {
     host.builder.startQemu = async (qemu) => {
+      // Its Linux may not see what is described while it starts.
+      for (const device of ['vbd/51712', 'vif/0']) expect(node(`/local/domain/${Q}/device/${device}/state`)).toBe('1');
       qemu.answers['machine.start'] = () => {
         expect(host.xen.domains.info(G)).toMatchObject({ paused: true });
         return {};

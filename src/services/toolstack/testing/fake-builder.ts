@@ -60,7 +60,7 @@ export class FakeBuilder implements Builder {
     return { ...built, deviceModel };
   }
 
-  /** It has its home, as src/services/builder/xenstore-homes.ts makes it, and runs. */
+  /** It has its home, as src/services/builder/xenstore-homes.ts makes it. */
   private async createQemu(spec: GuestSpec, guest: DomId): Promise<DomId> {
     const { domid } = await this.build('pv', { vcpus: 1, memoryMib: QEMU_MIB });
     this.guestsOfQemus.set(domid, guest);
@@ -72,7 +72,6 @@ export class FakeBuilder implements Builder {
     for (const [name, value] of Object.entries({ name: `${spec.name}-dm`, domid: String(domid) }))
       await xenstore.write(`${home}/${name}`, value);
     this.xen.domains.setTarget(domid, guest);
-    this.xen.domains.unpause(domid);
     return domid;
   }
 
@@ -129,6 +128,10 @@ export class FakeBuilder implements Builder {
     const guest = { domid, spec: this.specs.get(domid)!, domain, console, connect };
     this.guests.set(domid, guest);
     queueMicrotask(() => this.guests.has(domid) && void this.boot(guest));
+  }
+
+  async startDeviceModel(guest: DomId): Promise<void> {
+    for (const [qemu, itsGuest] of this.guestsOfQemus) if (itsGuest === guest) this.xen.domains.unpause(qemu);
   }
 
   async unpause(domid: DomId): Promise<void> {
