@@ -166,6 +166,7 @@ const heldBackByXenItself: readonly {
     attack,
     why: 'the victim is PV: nothing is emulated for it',
   })),
+  { attack: 'reset-channels', why: 'the victim is running: Xen resets channels of paused domains only' },
   { attack: 'build', why: 'the victim has been built, and has all its memory' },
 ];
 

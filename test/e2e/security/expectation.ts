@@ -67,6 +67,7 @@ const NOT_A_HOLDER: Outcome = { answers: ['EPERM'], why: 'only a holder can hand
 const NO_IOMMU: Outcome = { answers: ['EOPNOTSUPP'], why: 'Xen assigns no device to a domain without an IOMMU' };
 const NO_BUTTON: Outcome = { answers: ['EINVAL'], why: 'only an HVM domain has a power button' };
 const NOT_EMULATED: Outcome = { answers: ['EINVAL'], why: 'only an HVM domain has emulated hardware' };
+const NOT_TRANSLATED: Outcome = { answers: ['EACCES'], why: 'a PV domain has no map of its memory that Xen keeps' };
 const NOT_TO_ITSELF: Outcome = { answers: ['EINVAL'], why: 'nobody assigns a device to itself' };
 
 const endOf = ({ target, self, ownGuest }: Sides): string => {
@@ -184,7 +185,7 @@ const checks: Readonly<Record<AttackName, (sides: Sides) => Check>> = {
   'raise-pci': emulation('dm'),
   'raise-msi': emulation('dm'),
   'raise-fault': emulation('dm'),
-  'move-memory': onDomain('mmu', 'physmap'),
+  'move-memory': (sides) => ({ ...onDomain('mmu', 'physmap')(sides), before: sides.hvm ? null : NOT_TRANSLATED }),
   'read-parameter': emulation('getparam'),
   'write-parameter': emulation('setparam'),
   'reset-channels': onDomain('event', 'reset'),

@@ -6,7 +6,8 @@ import type { Answer, Denial } from './serial.ts';
 /** Checks between two domains, not between a domain and a label: Xen names both in its log. */
 const ON_DOMAINS = new Set(['mmu', 'grant', 'resource', 'domain', 'domain2', 'hvm']);
 const namesTarget = ({ on, class: className, permissions }: Denial): boolean =>
-  ON_DOMAINS.has(className) || (className === 'event' && permissions === 'create' && !on.endsWith('_channel_t'));
+  ON_DOMAINS.has(className) ||
+  (className === 'event' && ['create', 'reset'].includes(permissions) && !on.endsWith('_channel_t'));
 
 /** PCIBack is attacked before or after it has been retired: either will do, as long as the answer fits it. */
 const expectations = (actor: Actor, attempt: Attempt): Expectation[] =>
