@@ -2,7 +2,7 @@
 import { bootTestHost, takeDown } from './test-host.ts';
 
 export async function setup(): Promise<() => Promise<void>> {
-  const path = await bootTestHost('--cpus', '2');
+  const path = await bootTestHost();
   return () => failingTheRun(() => takeDown(path));
 }
 

@@ -100,7 +100,7 @@ describe('a Qemu VM that tries what it may not', () => {
     const directory = hostDirectoryAt(folder);
     await addProbeGuest(directory.guestImages);
     const images = await imagesWith({ service: 'qemu', entry: 'test/e2e/confinement/attacking-qemu.ts' });
-    await startHost({ images, directory, cpus: 2 });
+    await startHost({ images, directory });
     const disk = join(folder, 'halting.raw');
     await writeFile(disk, haltingDisk());
     for (const guest of ['emulated', 'neighbour']) await ennead('volume', 'import', guest, disk);
