@@ -1,6 +1,7 @@
 /** The operator's command, run as a person would run it. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import type { DomainRow } from '../../src/contracts/toolstack.ts';
 
 export const ENNEAD = join(import.meta.dirname, '..', '..', 'bin', 'ennead.mjs');
 const COMMAND_TIMEOUT_MS = 240_000;
@@ -33,3 +34,9 @@ export async function ennead(...args: string[]): Promise<string> {
 }
 
 export const enneadJson = async (...args: string[]): Promise<unknown> => JSON.parse(await ennead(...args, '--json'));
+
+/** What `ennead list` shows. */
+export const domains = async (): Promise<DomainRow[]> => (await enneadJson('list')) as DomainRow[];
+
+export const rowOf = async (name: string): Promise<DomainRow | undefined> =>
+  (await domains()).find((row) => row.name === name);

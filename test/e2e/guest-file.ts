@@ -20,3 +20,9 @@ export async function tryCreate(text: string): Promise<Created> {
     await rm(folder, { recursive: true });
   }
 }
+
+/** The guest must come up. */
+export async function create(text: string): Promise<void> {
+  const { status, stderr } = await tryCreate(text);
+  if (status !== 0) throw new Error(`a guest was not created (${status}): ${stderr.trim()}\n${text}`);
+}

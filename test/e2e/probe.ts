@@ -1,7 +1,7 @@
 /** A guest of the tests (test/guest) on a running host. */
 import { createHash, randomUUID } from 'node:crypto';
 import { GuestConsole } from './console.ts';
-import { tryCreate } from './guest-file.ts';
+import { create } from './guest-file.ts';
 
 export const PROMPT = /probe# /;
 const BOOT_TIMEOUT_MS = 90_000;
@@ -38,10 +38,7 @@ export function probeConfig({ name, disks = [], network = false, onReboot = 'res
 }
 
 /** The guest must come up. */
-export async function createProbe(options: ProbeOptions): Promise<void> {
-  const { status, stderr } = await tryCreate(probeConfig(options));
-  if (status !== 0) throw new Error(`the probe guest ${options.name} was not created (${status}): ${stderr}`);
-}
+export const createProbe = (options: ProbeOptions): Promise<void> => create(probeConfig(options));
 
 /** Its console, at the prompt. The backlog holds older prompts, so the guest is asked for a word that nobody has said before. */
 export async function probeConsole(name: string): Promise<GuestConsole> {

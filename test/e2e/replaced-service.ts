@@ -1,7 +1,8 @@
-/** A host's images with a program of the tests in one service's place; kernels, policy and everything else are an operator's. */
+/** A host with a program of the tests in one service's place; kernels, policy and everything else are an operator's. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type HostImages, hostImages } from '../../src/host/host.ts';
+import { type HostImages, hostImages, startHost } from '../../src/host/host.ts';
+import { hostDirectoryAt } from '../../src/host/host-directory.ts';
 import { serviceFolder } from '../../src/image/allowance.ts';
 import { buildImages } from '../../src/image/build.ts';
 import { compiling } from '../../src/image/bundle.ts';
@@ -13,6 +14,7 @@ import type { Step } from '../../src/image/step.ts';
 import { archiveName } from '../../src/image/steps/initramfs.ts';
 import { runtime } from '../../src/image/steps/runtime.ts';
 import type { ServiceName } from '../../src/kit/manifest.ts';
+import { addProbeGuest, newHostFolder } from './test-host.ts';
 
 export interface Replacement {
   readonly service: ServiceName;
@@ -20,10 +22,19 @@ export interface Replacement {
   readonly entry: string;
 }
 
-/** For a service whose archive is its program alone. */
-export async function imagesWith({ service, entry }: Replacement): Promise<HostImages> {
+/** For a service whose archive is its program alone. Returns the host's folder, as `bootTestHost` does. */
+export async function bootHostWith(replacement: Replacement): Promise<string> {
+  const folder = await newHostFolder();
+  const directory = hostDirectoryAt(folder);
+  await addProbeGuest(directory.guestImages);
+  await startHost({ images: await imagesWith(replacement), directory });
+  return folder;
+}
+
+async function imagesWith(replacement: Replacement): Promise<HostImages> {
   const images = hostImages(await buildImages());
-  const bootstrapper = initramfsSteps(new Map([[service, archiveOf({ service, entry })]])).get('bootstrapper')!;
+  const instead = new Map([[replacement.service, archiveOf(replacement)]]);
+  const bootstrapper = initramfsSteps(instead).get('bootstrapper')!;
   const { made } = await buildSteps([bootstrapper], {});
   return { ...images, bootstrapper: made.get(bootstrapper)!.path(archiveName('bootstrapper')) };
 }

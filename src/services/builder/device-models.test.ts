@@ -82,6 +82,15 @@ describe('guest.create of type hvm', () => {
     expect(world.xen.xenstore.introduced.has(QEMU)).toBe(true);
   });
 
+  it('the Qemu VM does not start before Xen has confined it', async () => {
+    let paused: boolean | undefined;
+    world.onSetTarget = () => {
+      paused = world.xen.domains.info(QEMU)?.paused;
+    };
+    await create();
+    expect(paused).toBe(true);
+  });
+
   it('the Qemu VM starts when its guest’s owner asks for it, before the guest', async () => {
     await create();
     await toolstack.call('guest.startDeviceModel', { domid: GUEST });

@@ -2,7 +2,6 @@
  * The Qemu VM's service as it is, with an enemy in the same VM: a second client of XenStore, with all rights that Linux can give there. It watches
  * from the start, and tries what it is told to.
  */
-
 import { startProgram } from '../../../src/kit/service.ts';
 import { connectXenStore, XENBUS_DEVICE } from '../../../src/kit/xenstore-client.ts';
 import { XenStoreConnection } from '../../../src/kit/xenstore-wire.ts';
@@ -37,7 +36,6 @@ type Request = readonly [type: keyof typeof messageTypes, strings: readonly stri
 
 const childOf = (path: string): string => `${path === '/' ? '' : path}/attacked`;
 
-/** In the order of `attempts`: what removes the node comes last. */
 const requests = (own: number): Readonly<Record<Attempt, (path: string) => Request>> => ({
   read: (path) => ['read', [path]],
   directory: (path) => ['directory', [path]],

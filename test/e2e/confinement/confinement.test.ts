@@ -7,14 +7,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { XENSTORE_LOGIC_DOMID, XENSTORE_STATE_DOMID } from '../../../src/contracts/domids.ts';
 import type { StoreNode } from '../../../src/contracts/toolstack.ts';
-import { startHost } from '../../../src/host/host.ts';
-import { hostDirectoryAt } from '../../../src/host/host-directory.ts';
 import { GuestConsole } from '../console.ts';
-import { ennead, enneadJson } from '../ennead.ts';
-import { tryCreate } from '../guest-file.ts';
+import { domains, ennead, enneadJson, rowOf } from '../ennead.ts';
+import { create } from '../guest-file.ts';
 import { createProbe, inProbe, probeConsole } from '../probe.ts';
-import { imagesWith } from '../replaced-service.ts';
-import { addProbeGuest, newHostFolder, takeDown } from '../test-host.ts';
+import { bootHostWith } from '../replaced-service.ts';
+import { takeDown } from '../test-host.ts';
 import {
   ANSWER,
   type Answer,
@@ -41,20 +39,15 @@ function haltingDisk(): Uint8Array {
   return disk;
 }
 
-async function createEmulated(name: string): Promise<void> {
-  const devices = [`disk = [ '${name},raw,hda,rw' ]`, "vif = [ '' ]"];
-  const lines = [`name = "${name}"`, 'type = "hvm"', 'memory = 64', ...devices, ''];
-  const { status, stderr } = await tryCreate(lines.join('\n'));
-  if (status !== 0) throw new Error(`the guest ${name} was not created (${status}): ${stderr}`);
-}
+const createEmulated = (name: string): Promise<void> =>
+  create(`name = "${name}"\ntype = "hvm"\nmemory = 64\ndisk = [ '${name},raw,hda,rw' ]\nvif = [ '' ]\n`);
 
 async function comeAndGo(): Promise<void> {
   await createProbe({ name: 'gone' });
   await ennead('destroy', 'gone');
 }
 
-const domidOf = async (name: string): Promise<number> =>
-  ((await enneadJson('list')) as { name: string; domid: number }[]).find((row) => row.name === name)!.domid;
+const domidOf = async (name: string): Promise<number> => (await rowOf(name))!.domid;
 
 const tree = async (): Promise<StoreNode[]> => (await enneadJson('xenstore', 'ls')) as StoreNode[];
 
@@ -96,11 +89,7 @@ describe('a Qemu VM that tries what it may not', () => {
   }
 
   beforeAll(async () => {
-    folder = await newHostFolder();
-    const directory = hostDirectoryAt(folder);
-    await addProbeGuest(directory.guestImages);
-    const images = await imagesWith({ service: 'qemu', entry: 'test/e2e/confinement/attacking-qemu.ts' });
-    await startHost({ images, directory });
+    folder = await bootHostWith({ service: 'qemu', entry: 'test/e2e/confinement/attacking-qemu.ts' });
     const disk = join(folder, 'halting.raw');
     await writeFile(disk, haltingDisk());
     for (const guest of ['emulated', 'neighbour']) await ennead('volume', 'import', guest, disk);
@@ -123,7 +112,7 @@ describe('a Qemu VM that tries what it may not', () => {
 
   it('the store has a home for every other VM, but for XenStore’s own two', async () => {
     const homes = others.flatMap((node) => /^\/local\/domain\/(\d+)\/name$/.exec(node.path)?.[1] ?? []);
-    const running = ((await enneadJson('list')) as { domid: number }[]).map(({ domid }) => domid);
+    const running = (await domains()).map(({ domid }) => domid);
     const none = new Set([attacker, XENSTORE_STATE_DOMID, XENSTORE_LOGIC_DOMID]);
     expect(homes.map(Number).sort()).toEqual(running.filter((domid) => !none.has(domid)).sort());
     console.log(`${paths.length} nodes, ${paths.length * attempts.length} attempts`);

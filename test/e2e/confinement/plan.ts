@@ -1,7 +1,7 @@
 /** What the attacking Qemu VM and its operator agree on. Paths are relative to the Qemu VM's home in XenStore. */
 
 /** Toolstack makes them, the last one when all others are there. */
-export const ORDERS = 'ennead/orders';
+const ORDERS = 'ennead/orders';
 export interface Orders {
   /** In how many nodes below `ORDERS` the paths are, `part0` and so on, one path in a line. */
   readonly parts: number;
@@ -14,7 +14,7 @@ export const ORDERS_ARE_THERE = `${ORDERS}/all`;
 /** JSON, and the Qemu VM's last word. */
 export const ANSWER = 'ennead/answer';
 
-/** Tried on each path that is told. */
+/** Tried on each path that is told, in this order: what removes it comes last. */
 export const attempts = ['read', 'directory', 'getPerms', 'write', 'mkdir', 'setPerms', 'rm'] as const;
 export type Attempt = (typeof attempts)[number];
 

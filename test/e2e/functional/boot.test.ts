@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FIRST_GUEST_DOMID } from '../../../src/contracts/domids.ts';
 import type { StoreQuota } from '../../../src/contracts/toolstack.ts';
 import { guestLimits } from '../../../src/contracts/xenstore-limits.ts';
-import { ennead, enneadJson, tryEnnead } from '../ennead.ts';
+import { domains, ennead, enneadJson, tryEnnead } from '../ennead.ts';
 import { REFUSAL_BY_XEN } from '../host-verdict.ts';
 
 interface Service {
@@ -15,16 +15,11 @@ interface Service {
   resets: number;
 }
 
-interface Row {
-  domid: number;
-  memoryMib: number;
-}
-
 const MEMORY_BUDGET_MIB = 384;
 
 describe('a booted host', () => {
   it('has no domain 0, and no guest by itself', async () => {
-    const rows = (await enneadJson('list')) as Row[];
+    const rows = await domains();
     expect(rows.map(({ domid }) => domid)).toEqual([1, 2, 3, 4, 5, 6, 7]);
     const services = (await enneadJson('services')) as Service[];
     expect(services.find(({ name }) => name === 'bootstrapper')).toMatchObject({ domid: null, state: 'done' });
@@ -37,7 +32,7 @@ describe('a booted host', () => {
     expect(alive.map(({ name }) => name).sort()).toEqual(
       ['blkback', 'builder', 'netback', 'pciback', 'toolstack', 'xenstore-logic', 'xenstore-state'].sort(),
     );
-    const rows = ((await enneadJson('list')) as Row[]).filter(({ domid }) => domid < FIRST_GUEST_DOMID);
+    const rows = (await domains()).filter(({ domid }) => domid < FIRST_GUEST_DOMID);
     expect(rows).toHaveLength(alive.length);
     // What Xen says that each has, not what it was meant to have.
     expect(rows.reduce((sum, { memoryMib }) => sum + memoryMib, 0)).toBeLessThanOrEqual(MEMORY_BUDGET_MIB);

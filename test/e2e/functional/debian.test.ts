@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GuestConsole } from '../console.ts';
-import { ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
+import { ennead, type Ran, rowOf, tryEnnead } from '../ennead.ts';
 import { expectDownloadUnchanged, expectFsyncedFileBack } from '../guest-checks.ts';
 import { newHostFolder, takeDown } from '../test-host.ts';
 
@@ -23,14 +23,6 @@ function npm(command: 'start' | 'stop'): Promise<Ran> {
     });
   });
 }
-
-interface Row {
-  name: string;
-  vcpus: number;
-}
-
-const rowOf = async (name: string): Promise<Row | undefined> =>
-  ((await enneadJson('list')) as Row[]).find((row) => row.name === name);
 
 async function toItsPrompt(name: string): Promise<GuestConsole> {
   const console = new GuestConsole(name);

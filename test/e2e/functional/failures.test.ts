@@ -1,16 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
+import { ennead, enneadJson, type Ran, rowOf, tryEnnead } from '../ennead.ts';
 import { tryCreate } from '../guest-file.ts';
 import { createProbe, probeConfig } from '../probe.ts';
-
-interface Row {
-  name: string;
-  domid: number;
-  state: string;
-}
-
-const rowOf = async (name: string): Promise<Row | undefined> =>
-  ((await enneadJson('list')) as Row[]).find((row) => row.name === name);
 
 async function volumeOf(name: string): Promise<{ attachedTo: number[] } | undefined> {
   const { volumes } = (await enneadJson('volume', 'list')) as { volumes: { name: string; attachedTo: number[] }[] };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DomainRow } from '../../../src/contracts/toolstack.ts';
 import { GuestConsole } from '../console.ts';
-import { ennead, enneadJson } from '../ennead.ts';
+import { ennead, rowOf } from '../ennead.ts';
 import { outsideServer } from '../outside-server.ts';
 import { createProbe, inProbe, PROMPT, probeConsole } from '../probe.ts';
 
@@ -11,17 +12,8 @@ const WORKS = { timeout: 60_000, interval: 500 };
 const CTRL_C = '\x03';
 const CTRL_BRACKET = '\x1d';
 
-interface Row {
-  name: string;
-  domid: number;
-  memoryMib: number;
-  vcpus: number;
-  state: string;
-  timeSeconds: number;
-}
-
-async function probeRow(): Promise<Row> {
-  const row = ((await enneadJson('list')) as Row[]).find(({ name }) => name === 'probe');
+async function probeRow(): Promise<DomainRow> {
+  const row = await rowOf('probe');
   if (!row) throw new Error('the probe guest is not listed');
   return row;
 }

@@ -9,9 +9,9 @@ import { GRUB_DISK, grubShell, MEMTEST_CD, memtest, SERIAL_GRUB_DISK } from '../
 import { EMULATED_DEBIAN, EMULATED_DEBIAN_KERNEL, emulatedDebian } from '../../hvm-guests/emulated-debian.ts';
 import { contentOf, qcow2 } from '../../hvm-guests/qcow2.ts';
 import { GuestConsole } from '../console.ts';
-import { ennead, enneadJson, tryEnnead } from '../ennead.ts';
+import { domains, ennead, enneadJson, rowOf, tryEnnead } from '../ennead.ts';
 import { expectDownloadUnchanged, expectFsyncedFileBack, HASH } from '../guest-checks.ts';
-import { tryCreate } from '../guest-file.ts';
+import { create } from '../guest-file.ts';
 import { decodePng, difference, type Picture, screenOf } from '../screen.ts';
 import { VncViewer } from '../vnc-viewer.ts';
 
@@ -40,22 +40,12 @@ const MIB = 1024 * 1024;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-interface Row {
-  name: string;
-  domid: number;
-  state: string;
-}
-
 const NOTHING_YET: Picture = { width: 0, height: 0, data: new Uint8Array(0) };
 
 const picture = async (name: string): Promise<Picture> => decodePng(await readFile(join(PICTURES, name)));
-const rows = async (): Promise<Row[]> => (await enneadJson('list')) as Row[];
 
-async function createHvm(name: string, lines: readonly string[], onCrash = 'preserve'): Promise<void> {
-  const common = [`name = "${name}"`, 'type = "hvm"', `on_crash = "${onCrash}"`];
-  const { status, stderr } = await tryCreate([...common, ...lines, ''].join('\n'));
-  if (status !== 0) throw new Error(`the guest ${name} was not created (${status}): ${stderr}`);
-}
+const createHvm = (name: string, lines: readonly string[], onCrash = 'preserve'): Promise<void> =>
+  create([`name = "${name}"`, 'type = "hvm"', `on_crash = "${onCrash}"`, ...lines, ''].join('\n'));
 
 async function importBytes(volume: string, bytes: Uint8Array): Promise<void> {
   await inFolder(async (folder) => {
@@ -80,8 +70,6 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
     await rm(folder, { recursive: true });
   }
 }
-
-const rowOf = async (name: string): Promise<Row | undefined> => (await rows()).find((row) => row.name === name);
 
 /** Its Linux reboots, which its service never orders: to Toolstack that is an end like any other. */
 const endQemuVm = async (guest: string): Promise<string> =>
@@ -114,7 +102,7 @@ describe('memtest86+ from Debian, on a CD', () => {
   });
 
   it('has its Qemu VM in the list, under xl’s name for it', async () => {
-    const names = (await rows()).map(({ name }) => name);
+    const names = (await domains()).map(({ name }) => name);
     expect(names).toContain('memtest');
     expect(names).toContain('memtest-dm');
   });
@@ -198,7 +186,7 @@ describe('a PC whose clock is set, with a disk and an empty CD drive', () => {
     const nodes = (await enneadJson('xenstore', 'ls')) as { path: string }[];
     const trust = (await enneadJson('trust')) as { domid: number }[];
     for (const { domid } of [guest!, qemu!]) {
-      expect((await rows()).map((row) => row.domid)).not.toContain(domid);
+      expect((await domains()).map((row) => row.domid)).not.toContain(domid);
       expect(trust.map((record) => record.domid)).not.toContain(domid);
       expect(nodes.filter(({ path }) => path.split('/').includes(String(domid)))).toEqual([]);
     }
@@ -254,7 +242,7 @@ describe('a Debian without Xen’s drivers', () => {
     const gone = ennead('shutdown', '--wait', 'debian-hvm');
     console.send(`head -c ${INPUT_EVENT_BYTES} <&3 >/dev/null && poweroff -f`);
     await gone;
-    expect((await rows()).map(({ name }) => name).filter((name) => name.startsWith('debian-hvm'))).toEqual([]);
+    expect((await domains()).map(({ name }) => name).filter((name) => name.startsWith('debian-hvm'))).toEqual([]);
   });
 });
 
@@ -307,7 +295,7 @@ describe('a Debian that finds Xen', () => {
 
   it('is asked through XenStore to shut down, and does', async () => {
     await ennead('shutdown', '--wait', 'debian-pv');
-    expect((await rows()).map(({ name }) => name).filter((name) => name.startsWith('debian-pv'))).toEqual([]);
+    expect((await domains()).map(({ name }) => name).filter((name) => name.startsWith('debian-pv'))).toEqual([]);
     const content = contentOf(await exported('data'));
     for (const mib of WRITTEN_AT_MIB) expect(sha256(content.subarray(mib * MIB, (mib + 1) * MIB))).toBe(written);
   });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, it } from 'vitest';
-import { ennead, enneadJson } from '../ennead.ts';
+import { domains, ennead, enneadJson } from '../ennead.ts';
 import { createProbe } from '../probe.ts';
 import { xenUsage } from '../xen-keys.ts';
 
@@ -39,7 +39,7 @@ async function resources(): Promise<unknown> {
   const { bridge_ports, loop_devices } = await info();
   return {
     // Processor time goes on; everything else of the list must be as before.
-    domains: ((await enneadJson('list')) as { timeSeconds: number }[]).map(({ timeSeconds: _, ...row }) => row),
+    domains: (await domains()).map(({ timeSeconds: _, ...row }) => row),
     trust: await enneadJson('trust'),
     volumes: await enneadJson('volume', 'list'),
     xenstore: await enneadJson('xenstore', 'quota'),

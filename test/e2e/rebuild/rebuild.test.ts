@@ -5,13 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BUILDER_DOMID, XENSTORE_LOGIC_DOMID } from '../../../src/contracts/domids.ts';
-import { startHost } from '../../../src/host/host.ts';
 import { hostDirectoryAt } from '../../../src/host/host-directory.ts';
 import { GuestConsole } from '../console.ts';
-import { ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
+import { domains, ennead, enneadJson, type Ran, tryEnnead } from '../ennead.ts';
 import { createProbe, inProbe, probeConsole } from '../probe.ts';
-import { imagesWith } from '../replaced-service.ts';
-import { addProbeGuest, newHostFolder, stopByCommand, takeDown } from '../test-host.ts';
+import { bootHostWith } from '../replaced-service.ts';
+import { stopByCommand, takeDown } from '../test-host.ts';
 import { LAST_WORDS } from './plan.ts';
 
 const FOLDER = '/local/domain/5/data';
@@ -40,11 +39,7 @@ describe('XenStore-Logic’s VM crashes while it serves a request', () => {
   const serial = (): Promise<string> => readFile(hostDirectoryAt(path).serialLog, 'utf8');
 
   beforeAll(async () => {
-    path = await newHostFolder();
-    const directory = hostDirectoryAt(path);
-    await addProbeGuest(directory.guestImages);
-    const images = await imagesWith({ service: 'xenstore-logic', entry: 'test/e2e/rebuild/mortal-logic.ts' });
-    await startHost({ images, directory });
+    path = await bootHostWith({ service: 'xenstore-logic', entry: 'test/e2e/rebuild/mortal-logic.ts' });
     await ennead('volume', 'create', 'old-disk', '8M');
     await ennead('volume', 'create', 'new-disk', '8M');
     await createProbe({ name: 'old', disks: ['old-disk'], network: true });
@@ -104,7 +99,7 @@ describe('XenStore-Logic’s VM crashes while it serves a request', () => {
   it('a guest from before goes on, and hears when it shall shut down', async () => {
     expect(await inProbe(guest, `disk-fill /dev/xvda ${DISK_MIB}`)).toMatch(/^[0-9a-f]{64}$/);
     await ennead('shutdown', 'old', '--wait');
-    expect(((await enneadJson('list')) as { name: string }[]).map(({ name }) => name)).not.toContain('old');
+    expect((await domains()).map(({ name }) => name)).not.toContain('old');
   });
 
   it('services and trust list say what has happened', async () => {
